@@ -1,0 +1,1 @@
+"""Edits that make text readable: unicode repair, whitespace. Cleaning never judges."""

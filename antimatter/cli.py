@@ -1,0 +1,223 @@
+"""antimatter: the small commands around the pipeline. The pipeline itself is `dvc repro`.
+
+    antimatter profile [NAME] [--force]   list the profiles; make one of them params.yaml
+    antimatter check                      are params.yaml and runtime.yaml right, and what would they build?
+    antimatter explain ID                 what happened to a document, stage by stage
+    antimatter report                     build reports/index.html
+
+Exit status: 0, 1 with a message for the user, 2 if the command line itself is wrong, 130 after Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from antimatter.errors import AntiMatterError
+
+PARAMS = Path("params.yaml")
+TRACED = ("collect", "clean", "filter", "dedup")
+"""The stages through which documents flow and whose reports count them."""
+
+
+class HandEdited(AntiMatterError):
+    """params.yaml holds changes that no profile has; they would be lost."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except AntiMatterError as error:
+        if os.environ.get("ANTIMATTER_TRACEBACK") == "1":
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # antimatter ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="antimatter", description="Commands around the pipeline of dvc.yaml.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    profile = commands.add_parser("profile", help="list the profiles, or make one of them params.yaml")
+    profile.add_argument("name", nargs="?", help="a file in profiles/ without .yaml")
+    profile.add_argument("--force", action="store_true", help="overwrite a params.yaml that was edited by hand")
+    profile.set_defaults(run=lambda options: _use_profile(options) if options.name else _list_profiles())
+
+    check = commands.add_parser("check", help="validate params.yaml and runtime.yaml, show what they build")
+    check.set_defaults(run=lambda options: _check())
+
+    explain = commands.add_parser("explain", help="what happened to a document, stage by stage")
+    explain.add_argument("id", help="its id (the first 6 or more hex digits are enough) or source:origin")
+    explain.set_defaults(run=lambda options: _explain(options.id))
+
+    report = commands.add_parser("report", help="build reports/index.html from the reports")
+    report.set_defaults(run=lambda options: _report())
+    return parser
+
+
+def _list_profiles() -> None:
+    from antimatter.params import profiles
+
+    present = PARAMS.read_text(encoding="utf-8") if PARAMS.exists() else ""
+    for name in profiles.names():
+        text = profiles.compose(name)
+        mark = "*" if text == present else " "
+        print(f"{mark} {name:<16} {_size(_settings(text, name)).total:>13,} parameters   {profiles.title(name)}")
+    print("\nantimatter profile NAME makes one of them params.yaml (* = it is).")
+
+
+def _use_profile(options: argparse.Namespace) -> None:
+    from antimatter.corpus.shards import atomic_path
+    from antimatter.params import profiles
+
+    text = profiles.compose(options.name)
+    _settings(text, f"profile {options.name}")
+    if PARAMS.exists() and not options.force and not profiles.is_composed(PARAMS.read_text(encoding="utf-8")):
+        raise HandEdited(
+            f"{PARAMS} was edited by hand: it equals no profile. Keep a copy (or commit it), then repeat with --force. "
+            "`git diff params.yaml` shows the changes."
+        )
+    with atomic_path(PARAMS) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"{PARAMS} is now profile {options.name}. Next: antimatter check, then dvc repro")
+
+
+def _settings(text: str, origin: str) -> dict[str, Any]:
+    """The checked groups of a parameter text."""
+    from ruamel.yaml import YAML
+
+    from antimatter.params import loader
+
+    return loader.check(YAML().load(text), origin)
+
+
+def _size(groups: dict[str, Any]) -> Any:
+    """ParameterCount of the model that these parameters describe."""
+    from antimatter.model import config
+
+    return config.parameter_count(config.from_settings(groups["model"], groups["tokenizer"].vocabulary_size))
+
+
+def _check() -> None:
+    from antimatter.execution import runtime
+    from antimatter.params import loader
+
+    problems = []
+    try:
+        groups = loader.load_all(PARAMS)
+    except (loader.ParameterError, loader.MissingParameters) as error:
+        problems.append(str(error))
+    try:
+        settings = runtime.load()
+    except runtime.RuntimeSettingError as error:
+        problems.append(str(error))
+    if problems:
+        raise AntiMatterError("\n".join(problems))
+    print(f"{PARAMS}: {len(groups)} groups, all right")
+    print(
+        f"runtime: {settings.executor} executor, {settings.worker_count()} workers, device {settings.device}, "
+        f"tracking {settings.tracking}"
+    )
+    print()
+    _print_funnel()
+    print()
+    _print_model(groups)
+
+
+def _print_funnel() -> None:
+    from antimatter.corpus.reports import read_json
+
+    print(f"{'stage':<10} {'documents in':>14} {'out':>14} {'removed':>9} {'bytes out':>16}")
+    for stage in TRACED:
+        path = Path("reports") / f"{stage}.json"
+        if not path.exists():
+            print(f"{stage:<10} not run yet")
+            continue
+        report = read_json(path)
+        removed = f"{100 * report['removed_documents_share']:.1f} %"
+        documents_in, documents_out = f"{report['documents_in']:,}", f"{report['documents_out']:,}"
+        print(f"{stage:<10} {documents_in:>14} {documents_out:>14} {removed:>9} {report['bytes_out']:>16,}")
+
+
+def _print_model(groups: dict[str, Any]) -> None:
+    import dataclasses
+
+    model, train, vocabulary = groups["model"], groups["train"], groups["tokenizer"].vocabulary_size
+    count = _size(groups)
+    other = _size({**groups, "model": dataclasses.replace(model, tied_embeddings=not model.tied_embeddings)})
+    smaller, larger = sorted((count.total, other.total))
+    saving = f"{larger - smaller:,} parameters, {100 * (larger - smaller) / larger:.1f} %"
+    tokens_per_step = train.batch_sequences * train.sequence_length
+    rows = [
+        ("layers", f"{model.layers} of width {model.width}, {model.heads} heads, feed-forward {model.feed_forward}"),
+        ("tokens", f"vocabulary {vocabulary:,}, context {model.context:,}, trained at {train.sequence_length:,}"),
+        ("parameters", f"{count.total:,}"),
+        ("  without embeddings", f"{count.blocks:,}"),
+        ("tying embeddings", f"{'saves' if model.tied_embeddings else 'would save'} {saving}"),
+        ("tokens per step", f"{tokens_per_step:,} ({train.batch_sequences:,} x {train.sequence_length:,})"),
+        ("tokens in total", f"{tokens_per_step * train.steps:,} in {train.steps:,} steps"),
+    ]
+    for name, value in rows:
+        print(f"{name:<22} {value}")
+
+
+def _explain(name: str) -> None:
+    from antimatter.corpus import history
+
+    identity, events = history.life(name)
+    print(f"document {identity.hex()}")
+    for key in ("source", "origin"):
+        known = [event.facts[key] for event in events if key in event.facts]
+        if known:
+            print(f"  {key:<9} {known[0]}")
+    before = None
+    for event in events:
+        if event.verdict == "not run":
+            print(f"{event.stage:<10} has not run")
+        elif event.verdict == "absent":
+            print(f"{event.stage:<10} does not know it: made from other input (see `dvc status`)")
+        else:
+            print(f"{event.stage:<10} {event.verdict:<9} {event.place}")
+            for line in _facts(event.facts, before):
+                print(f"             {line}")
+            before = event.facts.get("text", before)
+
+
+def _facts(facts: dict[str, Any], before: str | None) -> list[str]:
+    """What is worth a line of its own in one event; the text only where it changed."""
+    lines = []
+    if "reason" in facts:
+        numbers = [f"{key} {facts[key]:g}" for key in ("value", "threshold", "similarity") if key in facts]
+        lines.append("  ".join([f"reason {facts['reason']}", *numbers]))
+    for key, value in facts.items():
+        if key in ("source", "origin", "text", "reason", "value", "threshold", "similarity", "metadata") or value == []:
+            continue
+        shown = value.hex() if isinstance(value, bytes) and len(value) == 16 else value
+        lines.append(f"{key} {', '.join(shown) if isinstance(shown, list) else shown}")
+    text = facts.get("text")
+    if text is not None:
+        size = len(text.encode())
+        lines.append(f"{size:,} bytes" + (" as before" if text == before else f": {_excerpt(text)}"))
+    return lines
+
+
+def _excerpt(text: str, characters: int = 200) -> str:
+    """The beginning of a text on one line; control characters shown, not sent to the terminal."""
+    head = text[:characters].replace("\n", " ⏎ ")
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in head)
+    return shown + (" ..." if len(text) > characters else "")
+
+
+def _report() -> None:
+    from antimatter.report.page import build_page
+
+    build_page(Path("."))

@@ -1,0 +1,1 @@
+"""How work spreads over processes, resumes after a kill, and stays deterministic."""

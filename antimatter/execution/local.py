@@ -1,0 +1,97 @@
+"""Local processes: one worker, in this process; more, in a pool of fresh (spawned) ones."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from antimatter.errors import AntiMatterError
+
+Result = dict[str, Any]
+
+
+class WorkerDied(AntiMatterError, RuntimeError):
+    """A worker process was killed from outside, most often for want of memory."""
+
+
+class LocalExecutor:
+    """Runs parts on this machine. At most two parts a worker are queued, so memory does not grow with the corpus."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(
+        self, function: Callable[[Any], Result], parts: Sequence[Any], done: Callable[[int, Result], None]
+    ) -> list[Result]:
+        """See `runner.Executor.map`."""
+        results: dict[int, Result] = {}
+        if min(self.workers, len(parts)) <= 1:
+            for index, part in enumerate(parts):
+                results[index] = function(part)
+                done(index, results[index])
+            return [results[index] for index in range(len(parts))]
+
+        # spawn: fork would copy the locks of Arrow's and BLAS's threads in whatever state they are
+        context = multiprocessing.get_context("spawn")
+        waiting = iter(enumerate(parts))
+        running: dict[Future[Result], int] = {}
+        strangers = set(multiprocessing.active_children())
+        pool = ProcessPoolExecutor(min(self.workers, len(parts)), mp_context=context, initializer=_die_with_parent)
+        try:
+            while True:
+                while len(running) < 2 * self.workers and (item := next(waiting, None)):
+                    running[pool.submit(function, item[1])] = item[0]
+                if not running:
+                    break
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in sorted(finished, key=lambda future: running[future]):
+                    index = running[future]
+                    results[index] = future.result()
+                    del running[future]
+                    done(index, results[index])
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                print("\nstopping: the parts in flight are finished first (again: leave at once)", file=sys.stderr)
+            try:
+                _finish_running(pool, running, done)
+            except BaseException:  # Ctrl-C again: leave now, the parts in flight are lost
+                for worker in set(multiprocessing.active_children()) - strangers:
+                    worker.kill()
+                raise
+            # a result that does not unpickle breaks the pool too, with a cause: that is a defect, and shown as one
+            if isinstance(error, BrokenProcessPool) and error.__cause__ is None:
+                raise WorkerDied(
+                    f"a worker process was killed (often: out of memory) while {self.workers} were at work. "
+                    "What is finished is kept; start again with fewer: ANTIMATTER_WORKERS=1."
+                ) from error
+            raise
+        pool.shutdown()
+        return [results[index] for index in range(len(parts))]
+
+
+def _finish_running(pool: ProcessPoolExecutor, running: dict[Future[Result], int], done: Callable[..., None]) -> None:
+    """Let the parts in flight finish, and report those that succeed: nothing that was paid for is thrown away."""
+    pool.shutdown(wait=True, cancel_futures=True)
+    for future, index in running.items():
+        if not future.cancelled() and future.exception() is None:
+            done(index, future.result())
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed would wait for ever; it watches the parent and leaves. Ctrl-C is the parent's
+    affair: the parts in flight are finished, then the pool ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

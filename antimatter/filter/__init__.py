@@ -1,0 +1,1 @@
+"""Which documents stay: signals are measured, rules judge them, policies say which rules a source must pass."""

@@ -1,0 +1,24 @@
+"""Turn documents into binary tokens: data/deduplicated -> data/tokens.  Alone: python -m stages.tokenize"""
+
+from pathlib import Path
+
+from antimatter import params
+from antimatter.execution import entry, workspace
+from antimatter.params.tokenize import Tokenize
+from antimatter.tokenizer import corpus
+
+SOURCE, MODEL = Path("data/deduplicated/documents"), Path("data/tokenizer/antimatter.model")
+TARGETS = [Path("data/tokens")]
+
+
+def main() -> None:
+    settings = params.load(Tokenize)
+
+    def build(work: workspace.Workspace) -> None:
+        work.report(corpus.tokenize(work, SOURCE, MODEL, settings))
+
+    workspace.run("tokenize", settings, reads=[SOURCE, MODEL], writes=TARGETS, build=build)
+
+
+if __name__ == "__main__":
+    entry.run(main)
