@@ -1,1 +1,1 @@
-"""AntiMatter: raw text in, a trained, evaluated language model out; every artifact versioned, every document accounted for."""
+"""AntiMatter: raw text in, a trained and evaluated language model out; every document accounted for."""

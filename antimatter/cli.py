@@ -4,6 +4,7 @@
     antimatter check                      are params.yaml and runtime.yaml right, and what would they build?
     antimatter explain ID                 what happened to a document, stage by stage
     antimatter report                     build reports/index.html
+    antimatter ui [--port N]              compare runs in the browser (MLflow, this machine only)
 
 Exit status: 0, 1 with a message for the user, 2 if the command line itself is wrong, 130 after Ctrl-C.
 """
@@ -61,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())
+
+    ui = commands.add_parser("ui", help="compare runs in the browser: MLflow on 127.0.0.1")
+    ui.add_argument("--port", type=int, default=5000, help="default 5000")
+    ui.set_defaults(run=lambda options: _ui(options.port))
     return parser
 
 
@@ -220,4 +225,18 @@ def _excerpt(text: str, characters: int = 200) -> str:
 def _report() -> None:
     from antimatter.report.page import build_page
 
-    build_page(Path("."))
+    print(f"open {build_page(Path('.'))} in a browser")
+
+
+def _ui(port: int) -> None:
+    """MLflow's server in this process's place; it ends with Ctrl-C."""
+    from antimatter import tracking
+
+    uri = tracking.tracking_uri()
+    experiment = tracking.experiment_id()
+    view = f"#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART"
+    print(f"runs in {uri}\nopen http://127.0.0.1:{port}/{view}", flush=True)
+    # the jobs of its GenAI half cost 0.9 GB and serve nothing here
+    os.environ |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
+    os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])

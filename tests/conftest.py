@@ -1,8 +1,12 @@
-"""What all tests share: no settings from outside."""
+"""What all tests share: no settings from outside, no deadlines."""
 
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

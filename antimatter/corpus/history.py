@@ -90,6 +90,8 @@ def _hits(path: Path, low: bytes, high: bytes) -> list[tuple[Path, int, bytes]]:
     if "id" not in pq.read_schema(path).names:
         return []
     ids = _read(path, ["id"]).column("id").cast(pa.binary())
+    if len(ids) == 0:  # indices_nonzero of pyarrow 25 crashes on an empty column
+        return []
     rows = pc.indices_nonzero(pc.and_(pc.greater_equal(ids, low), pc.less_equal(ids, high))).to_pylist()
     return [(path, row, ids[row].as_py()) for row in rows]
 

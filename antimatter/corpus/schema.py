@@ -1,12 +1,12 @@
 """The one shape of a document, from collect to the tokenizer.
 
-    id              16 bytes: xxh3_128 over length-prefixed source and origin; survives every edit of the text
-    text            Unicode, no lone surrogates
-    source          name of the source in params.yaml
-    origin          where in the source: relative path, then row, byte offset or member[#key]; never absolute
-    language        ISO 639-1 code, null until filter
-    language_score  probability of that language in [0, 1], null until filter
-    metadata        declared extra fields of the source (title, url, ...), strings
+id              16 bytes: xxh3_128 over length-prefixed source and origin; survives every edit of the text
+text            Unicode, no lone surrogates
+source          name of the source in params.yaml
+origin          where in the source: relative path, then row, byte offset or member[#key]; never absolute
+language        ISO 639-1 code, null until filter
+language_score  probability of that language in [0, 1], null until filter
+metadata        declared extra fields of the source (title, url, ...), strings
 """
 
 import pyarrow as pa

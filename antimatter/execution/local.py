@@ -55,9 +55,9 @@ class LocalExecutor:
                     del running[future]
                     done(index, results[index])
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                print("\nstopping: the parts in flight are finished first (again: leave at once)", file=sys.stderr)
             try:
+                if isinstance(error, KeyboardInterrupt):
+                    print("\nstopping: the parts in flight are finished first (again: leave at once)", file=sys.stderr)
                 _finish_running(pool, running, done)
             except BaseException:  # Ctrl-C again: leave now, the parts in flight are lost
                 for worker in set(multiprocessing.active_children()) - strangers:

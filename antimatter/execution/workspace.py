@@ -13,17 +13,12 @@ moment costs the parts in flight. A kill after done.json costs a few hard links,
 later start finds its publication recorded in dvc.lock.
 """
 
-import contextlib
-import errno
-import fcntl
-import hashlib
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +28,13 @@ from antimatter.corpus.ledger import Counts
 from antimatter.corpus.reports import read_json, write_json
 from antimatter.corpus.shards import atomic_path, file_digest, folder_digest, is_unfinished, require
 from antimatter.errors import AntiMatterError
-from antimatter.execution import imports, observer, runner, runtime
+from antimatter.execution import imports, lock, observer, runner, runtime
 from antimatter.execution.progress import Progress
+from antimatter.execution.sweep import sweep
+from antimatter.execution.trees import link_tree, remove
 from antimatter.params.loader import to_plain
 
 Result = dict[str, Any]
-
-
-class WorkspaceBusy(AntiMatterError, RuntimeError):
-    """Another process is running this stage in this project."""
 
 
 class CodeChanged(AntiMatterError, RuntimeError):
@@ -63,7 +56,7 @@ class Workspace:
         self.scratch = folder / "scratch"
         self.published, self.report_path = published, report
         self.observer = observer.Observer()
-        self._titles: set[str] = set()
+        self._names: set[str] = set()
         self.scratch.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -72,23 +65,28 @@ class Workspace:
         return (self.folder / "done.json").exists()
 
     def map(
-        self, function: Callable[[Any], Result], parts: Sequence[Any], title: str | None = None
+        self,
+        function: Callable[[Any], Result],
+        parts: Sequence[Any],
+        title: str | None = None,
+        records: str | None = None,
     ) -> list[Result]:
         """Results of function(part) in the order of the parts; finished parts of a killed run are not repeated.
 
         A result is a small JSON-ready dict; `documents` and `bytes` in it feed the progress bar. It comes back as JSON
         keeps it (a tuple as a list, keys as text), in the first run as in a resumed one. Files that the function
-        writes must be complete when it returns (shards are: temporary name, fsync, rename). Titles name the records,
-        so each may be used once.
+        writes must be complete when it returns (shards are: temporary name, fsync, rename). `records` names what is
+        remembered (the title, if not given), so each name may be used once.
         """
         title = title or self.stage
-        if title in self._titles:
-            raise ValueError(f"stage {self.stage} maps twice under the title {title!r}: give each map its own")
-        self._titles.add(title)
-        records = self.folder / "records" / title.replace(" ", "_")
+        name = records or title
+        if name in self._names:
+            raise ValueError(f"stage {self.stage} maps twice under the name {name!r}: give each map its own")
+        self._names.add(name)
+        folder = self.folder / "records" / name.replace(" ", "_")
         results: dict[int, Result] = {}
         for index in range(len(parts)):
-            path = records / f"part-{index:05d}.json"
+            path = folder / f"part-{index:05d}.json"
             if path.exists():
                 results[index] = read_json(path)
         missing = [index for index in range(len(parts)) if index not in results]
@@ -97,7 +95,7 @@ class Workspace:
             index = missing[position]
             if not isinstance(result, dict):
                 raise TypeError(f"a part of {title} must return a dict, not {type(result).__name__}")
-            write_json(records / f"part-{index:05d}.json", result)
+            write_json(folder / f"part-{index:05d}.json", result)
             results[index] = json.loads(json.dumps(result))
             progress.advance(result.get("documents", 0), result.get("bytes", 0))
 
@@ -166,16 +164,17 @@ def run(
         require(path)
     home = runtime.work_folder() / stage
     home.mkdir(parents=True, exist_ok=True)
-    with _lock(home / "lock", stage):
+    with lock.hold(home / "lock", stage):
         fingerprint = fingerprint_of(stage, settings, reads, format_version)
         folder = home / fingerprint
-        _sweep(runtime.work_folder(), stage)
+        sweep(runtime.work_folder(), stage)
         code = _code_of(stage)
         if os.environ.get("ANTIMATTER_FRESH") == "1" or _is_outdated(folder, code):
-            _remove(folder)
+            remove(folder)
+        resumed = folder.exists()
         work = Workspace(stage, settings, folder, writes, report or Path(f"reports/{stage}.json"))
         _check_code(work, code)
-        started, resumed = time.time(), (folder / "records").exists()
+        started = time.time()
         work.observer = observer.start(stage, settings, reads, work.runtime, folder)
         try:
             if work.finished:
@@ -183,6 +182,7 @@ def run(
             else:
                 build(work)
                 write_json(folder / "done.json", {"outputs": [path.as_posix() for path in writes]})
+            shutil.rmtree(work.scratch, ignore_errors=True)
             _publish(work)
             write_json(folder / "published.json", code)
         except BaseException as error:
@@ -222,26 +222,6 @@ def _require_own_checkout() -> None:
                 f"antimatter was imported from {package}, but DVC runs this stage in {Path.cwd()}. "
                 "Run stages as `python -m stages.NAME`, from the folder that holds dvc.yaml."
             )
-
-
-@contextlib.contextmanager
-def _lock(path: Path, stage: str) -> Iterator[None]:
-    """An exclusive flock; the kernel releases it when the process dies, however it dies."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
-            raise WorkspaceBusy(
-                f"stage {stage} is already running in this project (process {owner}). "
-                "Wait for it or stop it, then repeat."
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _code_of(stage: str) -> dict[str, str]:
@@ -288,112 +268,6 @@ def _publish(work: Workspace) -> None:
         if not is_unfinished(extra):
             with atomic_path(work.report_path.parent / extra.name) as temporary:
                 shutil.copyfile(extra, temporary)  # not a link: git and people edit files in reports/
-
-
-def link_tree(source: Path, target: Path) -> None:
-    """Make `target` an equal tree of hard links to `source`, replacing what was there by renaming.
-
-    What a killed writer left half done in `source` is not taken along.
-    """
-    temporary, old = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.old")
-    for leftover in (temporary, old):
-        _delete(leftover)
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, temporary, copy_function=_link_or_copy, ignore=shutil.ignore_patterns(".*.part"))
-    if target.exists() or target.is_symlink():
-        os.replace(target, old)
-    os.replace(temporary, target)
-    _delete(old)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        # copyfile, not copy: DVC makes its files read-only, and a copy need not be
-        with open(source, "rb") as original, open(target, "wb") as copy:
-            shutil.copyfileobj(original, copy, 1 << 20)
-            copy.flush()
-            os.fsync(copy.fileno())
-
-
-def _delete(path: Path) -> None:
-    """Remove a file, a link or a tree, if there is one."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a work folder. It loses its name first: half a folder, left by a kill, would pass for finished work."""
-    doomed = folder.with_name(f".{folder.name}.removed")
-    _delete(doomed)
-    if folder.exists():
-        os.replace(folder, doomed)
-        _delete(doomed)
-
-
-def _sweep(work: Path, stage: str) -> None:
-    """Remove work folders whose publication dvc.lock has recorded: the same bytes, in a lock younger than the work.
-
-    Folders of stages that run now (other than `stage`, the caller) are left alone. Reads outputs whose size agrees.
-    """
-    lock = Path("dvc.lock")
-    finished = sorted(work.glob("*/*/done.json"))
-    if not finished or not lock.exists():
-        return
-    recorded = _recorded_outputs(lock)
-    for done in finished:
-        folder = done.parent
-        name = folder.parent.name
-        if folder.name.startswith("."):  # a removal that was killed
-            _delete(folder)
-            continue
-        with contextlib.ExitStack() as held:
-            try:
-                if name != stage:
-                    held.enter_context(_lock(folder.parent / "lock", name))
-                outputs = {path: folder / "out" / Path(path).name for path in read_json(done)["outputs"]}
-                if lock.stat().st_mtime_ns > done.stat().st_mtime_ns and all(
-                    _is_recorded(tree, recorded.get(name, {}).get(path, {})) for path, tree in outputs.items()
-                ):
-                    _remove(folder)
-            except (WorkspaceBusy, FileNotFoundError):
-                continue  # that stage is running, or another process sweeps too
-
-
-def _recorded_outputs(lock: Path) -> dict[str, dict[str, Any]]:
-    """Outputs in dvc.lock by stage and path; none if it cannot be read (a merge conflict): then nothing is swept."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages") or {}
-        return {name: {out["path"]: out for out in entry.get("outs", [])} for name, entry in stages.items()}
-    except (YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
-        return {}
-
-
-def _is_recorded(tree: Path, entry: dict[str, Any]) -> bool:
-    """Whether an entry of dvc.lock describes these files: by size first, then by DVC's digest of a folder."""
-    files = [path for path in tree.rglob("*") if path.is_file() and not is_unfinished(path)]
-    if entry.get("size") != sum(path.stat().st_size for path in files) or entry.get("nfiles") != len(files):
-        return False
-    return bool(entry.get("md5") == dvc_digest(tree, files))
-
-
-def dvc_digest(tree: Path, files: Iterable[Path]) -> str:
-    """What DVC 3 writes to dvc.lock for a folder: md5 of the JSON list of its files with theirs."""
-    entries = []
-    for path in sorted(files, key=lambda path: path.relative_to(tree).as_posix()):
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
-        entries.append({"md5": digest, "relpath": path.relative_to(tree).as_posix()})
-    listing = json.dumps(entries, sort_keys=True).encode()
-    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
 
 
 def _memory() -> dict[str, int]:

@@ -82,6 +82,6 @@ class Collect:
 
     def problems(self) -> Iterator[str]:
         """Names that two sources share."""
-        names = [source.name for source in self.sources if source is not None]
+        names = [source.name for source in self.sources]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"sources: {names.count(name)} are named {name}; a name belongs to one source"

@@ -95,9 +95,8 @@ def check(tree: Any, origin: str) -> dict[str, Any]:
         group = {} if tree.get(name) is None else tree[name]  # a bare `clean:` asks for the defaults
         groups[name] = _build(group_class(name), group, name, _line(tree, name), problems)
     if not problems:
-        from antimatter.params.together import contradictions
-
-        problems += [Problem(_line_of(tree, where), where, what) for where, what in contradictions(groups)]
+        together = importlib.import_module("antimatter.params.together")  # by name, like the groups
+        problems += [Problem(_line_of(tree, where), where, what) for where, what in together.contradictions(groups)]
     if problems:
         problems.sort(key=lambda p: (p.line or 0, p.where))
         lines = [f"{origin}{f', line {p.line}' if p.line else ''}: {p.where} {p.what}" for p in problems]
@@ -223,7 +222,7 @@ def _unknown(tree: Any, key: Any, where: str, known: list[str], kind: str) -> Pr
 
 
 def _nearest(wrong: str, right: list[str], prefix: str = "") -> str:
-    matches = difflib.get_close_matches(wrong, right, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(wrong, right, n=1, cutoff=0.6)
     return f" Did you mean {prefix + '.' if prefix else ''}{matches[0]}?" if matches else ""
 
 

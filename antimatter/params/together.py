@@ -12,3 +12,11 @@ def contradictions(groups: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "train.sequence_length",
             f"is {train.sequence_length}, but model.context has only {model.context} positions",
         )
+    share = groups["conversations"].validation_share
+    for index, source in enumerate(groups["collect"].sources):
+        if source.parser == "chitchat" and source.held_out_share < share:
+            yield (
+                f"collect.sources[{index}].held_out_share",
+                f"is {source.held_out_share:g}: pretraining would see dialogues that conversations.validation_share "
+                f"({share:g}) keeps for validation",
+            )

@@ -1,0 +1,81 @@
+"""What reading yields: a draft of a document, or bytes that cannot be one.
+
+Here text is decoded, and no further edited: that is clean's work.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document before it is judged."""
+
+    origin: str
+    """Where in the source: member[#key], path, path:byte offset or path:row."""
+    text: str
+    key: str = ""
+    """The source's own name for it, where it has one."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Raw bytes that could not be decoded or do not have the promised shape."""
+
+    origin: str
+    offset: int
+    """Where `data` begins in its file or member."""
+    error: str
+    data: bytes
+
+
+def decode(data: bytes) -> str:
+    """UTF-8, with or without a byte order mark, lines ended by \\n.
+
+    Raises: UnicodeDecodeError with the position of the first bad byte.
+
+    >>> decode(b"\\xef\\xbb\\xbfone\\r\\ntwo\\rthree")
+    'one\\ntwo\\nthree'
+    """
+    text = data.decode("utf-8").removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def without_surrogates(text: str) -> str:
+    """Lone surrogates, which JSON can spell but UTF-8 cannot hold, become U+FFFD.
+
+    >>> without_surrogates(json.loads('"a\\\\ud800b"')) == "a\\ufffdb"
+    True
+    """
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def parse_json(data: bytes) -> Any:
+    """JSON in UTF-8. Unlike the standard library's, it loses nothing in silence: a key that stands twice is an error.
+
+    Raises: ValueError (UnicodeDecodeError, JSONDecodeError among them).
+    """
+    try:
+        return json.loads(data.decode("utf-8").removeprefix("\ufeff"), object_pairs_hook=_object)
+    except RecursionError as error:
+        raise ValueError("too deeply nested") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {max(keys, key=keys.count)!r} stands twice in one object")
+    return result
+
+
+def scalars(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Texts, numbers and truth values as texts; lists, objects and nulls are left behind."""
+    plain = {name: value for name, value in fields.items() if isinstance(value, str | int | float)}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in plain.items()}

@@ -1,0 +1,134 @@
+"""The summary of all reports: how much text each stage kept and why it removed the rest, and what the model achieves.
+
+Deterministic: numbers and names alone, no times, no corpus text. Reports that do not exist (yet) become warnings.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from antimatter.corpus.reports import read_json, share
+
+Content = dict[str, Any]
+
+REPORTS = (
+    "collect", "conversations", "benchmarks", "clean", "filter", "dedup", "tokenizer", "tokenize", "train",
+    "evaluation",
+)  # fmt: skip
+"""Names of reports/NAME.json, in the order in which data flows."""
+FUNNEL = ("collect", "clean", "filter", "dedup", "tokenize")
+"""The stages that documents pass through on their way to the model."""
+FEW_TOKENS = 2000
+"""Fewer scored tokens than this make the figures of a source a guess."""
+
+
+def read_reports(folder: Path) -> dict[str, Content]:
+    """The reports that exist, by name."""
+    paths = {name: folder / f"{name}.json" for name in REPORTS}
+    return {name: read_json(path) for name, path in paths.items() if path.exists()}
+
+
+def summary(reports: Mapping[str, Content], top_reasons: int) -> Content:
+    """The content of reports/summary.json; parts whose reports are missing are empty."""
+    tokenizer, evaluation, train = (reports.get(name, {}) for name in ("tokenizer", "evaluation", "train"))
+    return {
+        "warnings": warnings(reports),
+        "missing_sources": missing_sources(reports),
+        "funnel": {name: _flow(reports[name]) for name in FUNNEL if name in reports},
+        "sources": per_source(reports),
+        "removed": removed(reports, top_reasons),
+        "tokenizer": _plain(tokenizer),
+        "tokens": _plain(
+            reports.get("tokenize", {}), without=("documents_in", "documents_out", "bytes_in", "bytes_out")
+        ),
+        "training": {name: value for name, value in train.items() if not isinstance(value, list)},
+        "evaluation": {
+            name: evaluation[name]
+            for name in ("model_id", "headline", "validation", "sources", "method")
+            if name in evaluation
+        },
+    }
+
+
+def missing_sources(reports: Mapping[str, Content]) -> list[Content]:
+    """What collect and conversations could not get, and why: their `missing` entries with the stage added."""
+    entries = []
+    for stage in ("collect", "conversations", "benchmarks"):
+        for entry in reports.get(stage, {}).get("missing", []):
+            fields = entry if isinstance(entry, Mapping) else {"source": entry}
+            entries.append({"stage": stage, **{name: str(value) for name, value in fields.items()}})
+    return entries
+
+
+def per_source(reports: Mapping[str, Content]) -> dict[str, dict[str, Content]]:
+    """Source -> stage -> documents and bytes after that stage, sources sorted."""
+    flows = {stage: reports[stage].get("sources", {}) for stage in FUNNEL if stage in reports}
+    names = sorted({name for sources in flows.values() for name in sources})
+    return {
+        name: {
+            stage: {"documents": sources[name]["documents_out"], "bytes": sources[name]["bytes_out"]}
+            for stage, sources in flows.items()
+            if name in sources
+        }
+        for name in names
+    }
+
+
+def removed(reports: Mapping[str, Content], top: int) -> Content:
+    """The most frequent reasons, and what all others add up to."""
+    found = [
+        (documents, stage, reason)
+        for stage in FUNNEL
+        for reason, documents in reports.get(stage, {}).get("removed", {}).items()
+        if documents
+    ]
+    found.sort(key=lambda entry: (-entry[0], FUNNEL.index(entry[1]), entry[2]))
+    return {
+        "documents": sum(entry[0] for entry in found),
+        "reasons": [
+            {"stage": stage, "reason": reason, "documents": documents} for documents, stage, reason in found[:top]
+        ],
+        "other_reasons": len(found[top:]),
+        "other_documents": sum(entry[0] for entry in found[top:]),
+    }
+
+
+def warnings(reports: Mapping[str, Content]) -> list[str]:
+    """What a reader must know before believing the numbers, one sentence each."""
+    found = [
+        f"reports/{name}.json does not exist: its part is missing here." for name in REPORTS if name not in reports
+    ]
+    tokens, evaluation, train = (reports.get(name, {}) for name in ("tokenize", "evaluation", "train"))
+    if "by position" in str(tokens.get("split", "")):
+        found.append(
+            "There are so few documents that each one was split by position: its beginning is training text, its end "
+            "validation text. Validation figures are then too good."
+        )
+    if train and evaluation and train.get("model_id") != evaluation.get("model_id"):
+        found.append("The evaluation is of another model than the training report. Run `dvc repro`.")
+    if train.get("skipped_steps"):
+        found.append(f"Training skipped {train['skipped_steps']} steps whose gradients were not finite.")
+    scored = evaluation.get("sources", {})
+    few = [name for name, figures in scored.items() if figures["tokens"] < FEW_TOKENS]
+    if few:
+        found.append(f"Scored on fewer than {FEW_TOKENS} tokens, so only a rough guess: {', '.join(few)}.")
+    if evaluation.get("unscored_sources"):
+        found.append(
+            f"Not scored, no validation tokens within the budget: {', '.join(evaluation['unscored_sources'])}."
+        )
+    worse = [name for name, figures in scored.items() if figures["improvement_over_bigram"] <= 0]
+    if worse:
+        found.append(f"No better than counting pairs of tokens (the bigram): {', '.join(worse)}.")
+    return found
+
+
+def _flow(report: Content) -> Content:
+    names = ("documents_in", "documents_out", "bytes_in", "bytes_out")
+    flow = {name: report.get(name, 0) for name in names}
+    removed_documents = flow["documents_in"] - flow["documents_out"]
+    return {**flow, "removed_documents_share": share(removed_documents, flow["documents_in"])}
+
+
+def _plain(report: Content, without: tuple[str, ...] = ()) -> Content:
+    """The single figures of a report, without its tables."""
+    return {name: v for name, v in report.items() if not isinstance(v, dict | list) and name not in without}

@@ -1,0 +1,268 @@
+"""Start a training run, watch it, bring it to an end: what the train stage calls.
+
+stage -- launch() -- torchrun -- worker 0..N-1        one way for one process and for many
+           ^                        |
+           +---- records.jsonl -----+                 workers write, the launcher reads
+           +---- stop (a file) ---->+                 the launcher asks, workers save and exit with 75
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import antimatter
+from antimatter.errors import AntiMatterError
+from antimatter.model.files import write_text
+from antimatter.train import checkpoint
+from antimatter.train.job import Job, placed
+from antimatter.train.tokens import open_tokens
+from antimatter.train.worker import STOP
+
+SPAWNS = ("antimatter.train.__main__",)  # started by name (execution/imports.py)
+POLL_SECONDS = 0.1
+QUIET_SECONDS = 60.0
+TAIL_LINES = 40
+
+Record = dict[str, Any]
+
+
+class Interrupted(AntiMatterError, RuntimeError):
+    """Training stopped because it was asked to; starting it again goes on where it stopped."""
+
+
+class TrainingFailed(AntiMatterError, RuntimeError):
+    """The training processes failed; the message holds the end of their log."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    work: Path
+    summary: dict[str, Any]
+    """Of summary.json: equal runs give equal ones."""
+    speed: dict[str, Any]
+    """Of speed.json: this machine's."""
+
+    @property
+    def result(self) -> Path:
+        """Folder with model.safetensors, config.json and, where asked for, checkpoints/step_XXXXXXXX/."""
+        return self.work / "result"
+
+
+def launch(job: Job, on_record: Callable[[Record], None] = lambda record: None) -> Outcome:
+    """Train `job` to its end, going on from the newest whole checkpoint in job.work; finished work returns at once.
+
+    `on_record` gets each record of this run once, as it comes, over all starts ("train", "validation", "checkpoint",
+    "note", ... in `kind`, always with `step`). Call from the main thread: SIGTERM and SIGINT then reach the workers.
+
+    Raises: Interrupted after a signal; TrainingFailed with the end of worker.log; TokensError, DeviceError.
+    """
+    work = Path(job.work)
+    if not (work / "summary.json").exists():
+        work.mkdir(parents=True, exist_ok=True)
+        job = _resolved(job)
+        job.write(work / "job.json")
+        (work / STOP).unlink(missing_ok=True)
+        _watch(job, work, on_record)
+    summary, speed = (json.loads((work / name).read_text("utf-8")) for name in ("summary.json", "speed.json"))
+    return Outcome(work, summary, speed)
+
+
+def _resolved(job: Job) -> Job:
+    """The job with every open choice made: torchrun must know the number of processes before any worker runs."""
+    saved = checkpoint.newest(Path(job.work) / "checkpoints", say=lambda line: None)  # the worker will say it
+    tokens = open_tokens(job.tokens)
+    recorded = saved.state["placement"] if saved else None
+    if job.torchrun:  # several machines: nodes x processes is not known here, and nobody there can watch our pid
+        return dataclasses.replace(job, attempt=uuid.uuid4().hex, processes=job.processes or 1, stage_pid=0)
+    place, _ = placed(job, tokens.vocabulary_size, recorded, 0, _say)
+    return dataclasses.replace(
+        job,
+        device=place.device,
+        processes=place.world,
+        threads=place.threads,
+        micro_batch=place.micro_batch,
+        stage_pid=job.stage_pid or os.getpid(),
+        attempt=uuid.uuid4().hex,
+    )
+
+
+def _watch(job: Job, work: Path, on_record: Callable[[Record], None]) -> None:
+    follower, echo = Follower(work, job.attempt), Echo(job.train.steps)
+    last: Record = {}
+    with (work / "worker.log").open("ab") as log:
+        begin = log.tell()
+        process = subprocess.Popen(
+            command(job, work / "job.json"),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=_environment(job),
+            start_new_session=True,  # Ctrl-C in a terminal must reach us alone: the workers save first
+        )
+        with _forwarded_signals(work, process) as asked:
+            running = True
+            while running:
+                running = process.poll() is None
+                for record in follower.new():
+                    on_record(record)
+                    echo.show(record)
+                    last = record if record["kind"] in ("start", "interrupted") else last
+                follower.remember()
+                if running:
+                    time.sleep(POLL_SECONDS)
+    if (work / "summary.json").exists():
+        return
+    if last.get("kind") == "interrupted" or asked:
+        raise Interrupted(
+            f"training stopped at step {last.get('step', 0)} of {job.train.steps} "
+            f"({last.get('reason', 'before it began')}). Start it again to go on from there."
+        )
+    with (work / "worker.log").open("rb") as log:
+        log.seek(begin)
+        tail = "\n".join(log.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:])
+    raise TrainingFailed(f"training failed (exit code {process.returncode}). The end of {work / 'worker.log'}:\n{tail}")
+
+
+def command(job: Job, path: Path) -> list[str]:
+    """The torchrun command line for a resolved job written at `path`."""
+    where = list(job.torchrun) or ["--standalone"]
+    run = [sys.executable, "-m", "torch.distributed.run", *where, "--max-restarts=0"]
+    return [*run, f"--nproc-per-node={job.processes}", "-m", "antimatter.train", str(path)]
+
+
+def _environment(job: Job) -> dict[str, str]:
+    root = str(Path(antimatter.__file__).parent.parent)  # the workers must import the code that launched them
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    threads = {"OMP_NUM_THREADS": str(job.threads)} if job.threads else {}
+    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+@contextlib.contextmanager
+def _forwarded_signals(work: Path, process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Yields the list of signals received. The first asks the workers to save and stop; a second ends torchrun."""
+    received: list[int] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            # not a signal to torchrun: it would kill workers that need more than 30 s to save
+            (work / STOP).touch()
+        else:
+            process.terminate()
+
+    before = {}
+    with contextlib.suppress(ValueError):  # not the main thread: then the caller handles signals
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, forward)
+    try:
+        yield received
+    except BaseException:
+        process.terminate()  # on_record failed: no orphan stays behind
+        process.wait()
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Follower:
+    """Reads records.jsonl as the worker writes it; gives each record once, over all starts of the run."""
+
+    def __init__(self, work: Path, attempt: str) -> None:
+        self._path, self._attempt = work / "records.jsonl", attempt
+        self._marker = work / "delivered.json"
+        self._delivered: dict[str, int] = json.loads(self._marker.read_text()) if self._marker.exists() else {}
+        self._offset, self._began, self._changed = 0, False, False
+
+    def new(self) -> Iterator[Record]:
+        """Records since the last call. Nothing before this attempt's own "start": the worker cuts the file first."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset if self._began else 0)
+            data = file.read()
+        lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+        for line in lines:
+            record = json.loads(line)
+            if not self._began and record.get("attempt") != self._attempt:
+                self._offset += len(line)
+                continue
+            self._began = True
+            self._offset += len(line)
+            kind, step = record["kind"], record["step"]
+            if kind in ("train", "validation"):
+                if step <= self._delivered.get(kind, 0):
+                    continue  # computed again after a kill, with the same result
+                self._delivered[kind], self._changed = step, True
+            yield record
+        if not self._began:
+            self._offset = 0
+
+    def remember(self) -> None:
+        """Write down what was delivered."""
+        if self._changed:
+            write_text(self._marker, json.dumps(self._delivered) + "\n")
+            self._changed = False
+
+
+class Echo:
+    """Progress for the person at the terminal: one line that is rewritten, or one line a minute in a log."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._shown = steps, 0.0
+        self._rewrite = sys.stderr.isatty()
+
+    def show(self, record: Record) -> None:
+        """Print notes and validations always, training steps sparsely."""
+        line = describe(record, self._steps)
+        if line is None:
+            return
+        if record["kind"] != "train":
+            _say(("\r\033[K" if self._rewrite else "") + line)
+        elif self._rewrite:
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._shown > QUIET_SECONDS:
+            self._shown = time.monotonic()
+            _say(line)
+
+
+def describe(record: Record, steps: int) -> str | None:
+    """One line for a person, or None for records that need none."""
+    step = record["step"]
+    match record["kind"]:
+        case "start":
+            place = f"{record['world']} x {record['device']}, {record['precision']}"
+            return (
+                f"train: {'resumes after' if step else 'starts at'} step {step} of {steps} "
+                f"({place}, micro-batch {record['micro_batch']})"
+            )
+        case "train":
+            left = (steps - step) * record["tokens"] / step / max(1e-9, record["tokens_per_second"])
+            return (
+                f"train: step {step}/{steps}  loss {record['loss']:.4f}  {record['tokens_per_second']:,.0f} tokens/s  "
+                f"{left / 60:.0f} min left"
+            )
+        case "validation":
+            bits = record["bits_per_byte"]
+            per_byte = "" if bits is None else f"  {bits:.4f} bits/byte"
+            return f"train: step {step}  validation loss {record['loss']:.4f}{per_byte}"
+        case "note":
+            return f"train: {record['text']}"
+    return None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,113 @@
+"""Train the model: data/tokens -> data/model.  Alone: python -m stages.train
+
+data/model/model.safetensors, config.json   from training      antimatter.model   the tokenizer
+           provenance.json                  parameters and digests of the inputs; their digest is the model id
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from antimatter import params
+from antimatter.corpus.reports import read_json, write_json
+from antimatter.corpus.shards import file_digest, require
+from antimatter.errors import AntiMatterError
+from antimatter.execution import entry, workspace
+from antimatter.execution.trees import link_tree
+from antimatter.params.loader import to_plain
+from antimatter.params.model import Model
+from antimatter.params.train import Train
+from antimatter.train.job import Job
+from antimatter.train.journal import read_records
+from antimatter.train.launch import Interrupted, launch
+
+TOKENS, TOKENIZER, TARGET = Path("data/tokens"), Path("data/tokenizer"), Path("data/model")
+
+
+class TokenizerMismatch(AntiMatterError, ValueError):
+    """The tokens were written with another tokenizer than the one that would be published with the model."""
+
+
+def main() -> None:
+    model, train = params.load(Model), params.load(Train)
+
+    def build(work: workspace.Workspace) -> None:
+        origin = provenance(model, train)
+        work.tag(model_id=origin["model_id"])
+        training = work.scratch / "training"
+        reached = {"train": 0, "validation": 0}
+
+        def forward(record: dict[str, Any]) -> None:
+            kind, step = record["kind"], record["step"]
+            if step > reached.get(kind, step):
+                reached[kind] = step
+                work.observer.metrics(numbers_of(record, "validation." if kind == "validation" else ""), step)
+
+        for record in read_records(training / "records.jsonl"):  # a kill may have cost the store the last ones
+            forward(record)
+        job = Job(
+            model=model,
+            train=train,
+            tokens=str(TOKENS),
+            work=str(training),
+            device=work.runtime.device,
+            processes=work.runtime.processes,
+            threads=work.runtime.threads,
+            micro_batch=work.runtime.micro_batch,
+            stage_pid=os.getpid(),
+        )
+        try:
+            outcome = launch(job, forward)  # prints the progress
+        except Interrupted as error:
+            print(f"train: {error}", file=sys.stderr)
+            raise KeyboardInterrupt from error
+        work.observer.metrics(numbers_of(outcome.speed, "speed."), train.steps)  # times never enter a report
+        publish(training, work.output / TARGET.name, origin)
+        curves = work.folder / "reports"
+        curves.mkdir(exist_ok=True)
+        shutil.copyfile(training / "log.csv", curves / "train_loss.csv")
+        shutil.copyfile(training / "validation.csv", curves / "train_validation.csv")
+        work.report({"model_id": origin["model_id"], **outcome.summary})
+
+    workspace.run("train", [model, train], reads=[TOKENS, TOKENIZER], writes=[TARGET], build=build)
+
+
+def provenance(model: Model, train: Train) -> dict[str, Any]:
+    """Content of provenance.json. `model_id` is the SHA-256 of everything else in it: no time, host, run or commit.
+
+    Raises: TokenizerMismatch if tokens and tokenizer do not belong together.
+    """
+    meta = read_json(require(TOKENS / "meta.json"))
+    present = file_digest(require(TOKENIZER / "antimatter.model"))
+    if meta["tokenizer_digest"] != present:
+        raise TokenizerMismatch(
+            f"{TOKENS}/meta.json was written with tokenizer {meta['tokenizer_digest']}, "
+            f"but {TOKENIZER} is now {present}: training would read wrong token ids. Run `dvc repro tokenize`."
+        )
+    origin = {
+        "format": 1,
+        "parameters": {"model": to_plain(model), "train": to_plain(train)},
+        "inputs": {TOKENS.as_posix(): meta["digest"], TOKENIZER.as_posix(): present},
+    }
+    canonical = json.dumps(origin, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return {"model_id": hashlib.sha256(canonical.encode()).hexdigest(), **origin}
+
+
+def publish(training: Path, target: Path, origin: dict[str, Any]) -> None:
+    """Compose data/model from the result of training, the tokenizer and the provenance."""
+    link_tree(training / "result", target)
+    shutil.copyfile(TOKENIZER / "antimatter.model", target / "antimatter.model")
+    write_json(target / "provenance.json", origin)
+
+
+def numbers_of(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers of a record by metric name."""
+    return {prefix + name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
+
+
+if __name__ == "__main__":
+    entry.run(main)

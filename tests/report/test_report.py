@@ -1,0 +1,191 @@
+"""The summary, the pictures and the page: honest with missing parts, equal bytes for equal reports, no scripts."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from antimatter.corpus.shards import MissingData
+from antimatter.report import numbers, plots, statistics, svg
+from antimatter.report.page import build_page
+from stages import report as stage
+
+EVIL = "<script>alert(1)</script>&\"'"
+
+
+def flow(documents_in, documents_out, **reasons):
+    source = {"documents_in": documents_in, "documents_out": documents_out, "removed": reasons}
+    source |= {"bytes_in": documents_in * 1000, "bytes_out": documents_out * 1000}
+    return {**source, "sources": {"wiki": source}}
+
+
+def scores(loss=3.0, tokens=5000):
+    return {
+        "tokens": tokens, "bytes": 4 * tokens, "loss": loss, "perplexity": 20.1, "bits_per_byte": loss / 2.77,
+        "unigram_loss": 6.0, "unigram_bits_per_byte": 2.2, "bigram_loss": 4.0, "bigram_bits_per_byte": 1.4,
+        "improvement_over_unigram": 6 - loss, "improvement_over_bigram": 4 - loss,
+    }  # fmt: skip
+
+
+def reports():
+    return {
+        "collect": {**flow(100, 90, too_short=10), "missing": [{"source": "books", "cause": "no network"}]},
+        "clean": flow(90, 90),
+        "filter": flow(90, 60, word_count=20, language=10),
+        "dedup": flow(60, 55, exact=5),
+        "tokenize": {**flow(55, 55), "training_tokens": 1000, "split": "by document"},
+        "tokenizer": {"vocabulary_size": 300},
+        "train": {"model_id": "m1", "parameters": 123456, "validation": {"last": {"loss": 3.0}}},
+        "evaluation": {
+            "model_id": "m1",
+            "headline": {"loss": 3.0},
+            "validation": scores(),
+            "sources": {"wiki": scores()},
+        },
+    }
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose stages up to evaluate have run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("ANTIMATTER_TRACKING", "off")
+    (tmp_path / "reports").mkdir()
+    for name, content in reports().items():
+        (tmp_path / "reports" / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "reports" / "train_loss.csv").write_text("step,tokens,loss\n1,10,9.5\n2,20,6.5\n")
+    (tmp_path / "reports" / "train_validation.csv").write_text("step,tokens,loss\n2,20,6.0\n")
+    (tmp_path / "params.yaml").write_text("report: {}\n")
+    return tmp_path
+
+
+def published(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "reports").iterdir())}
+
+
+def test_the_stage_writes_a_summary_and_three_pictures_with_equal_bytes_each_time(project, monkeypatch):
+    stage.main()
+    first = published(project)
+    assert {"summary.json", "funnel.svg", "loss.svg", "bits_per_byte.svg"} <= first.keys()
+    monkeypatch.setenv("ANTIMATTER_FRESH", "1")
+    stage.main()
+    assert published(project) == first
+
+
+def test_the_stage_runs_on_whatever_reports_there_are(project):
+    for name in ("evaluation.json", "train.json", "train_loss.csv", "train_validation.csv", "clean.json"):
+        (project / "reports" / name).unlink()
+    stage.main()
+    summary = json.loads((project / "reports" / "summary.json").read_text())
+    assert list(summary["funnel"]) == ["collect", "filter", "dedup", "tokenize"]
+    assert sum("does not exist" in warning for warning in summary["warnings"]) == 5
+    assert not (project / "reports" / "loss.svg").exists()
+    build_page(project)
+
+
+def test_without_any_report_the_stage_says_what_to_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("report: {}\n")
+    with pytest.raises(MissingData, match="dvc repro"):
+        stage.main()
+    with pytest.raises(MissingData, match="dvc repro report"):
+        build_page(tmp_path)
+
+
+def test_reasons_beyond_the_top_are_added_up():
+    found = statistics.removed(reports(), top=2)
+    assert [entry["reason"] for entry in found["reasons"]] == ["word_count", "too_short"]
+    assert (found["documents"], found["other_reasons"], found["other_documents"]) == (45, 2, 15)
+
+
+def test_warnings_say_what_makes_the_numbers_doubtful():
+    doubtful = reports()
+    doubtful["tokenize"]["split"] = "by position inside documents"
+    doubtful["evaluation"] |= {"model_id": "m2", "unscored_sources": ["rare"]}
+    doubtful["evaluation"]["sources"] = {"wiki": scores(loss=4.5, tokens=10)}
+    found = " ".join(statistics.warnings(doubtful))
+    for words in ("split by position", "another model", "fewer than 2000 tokens", "rare", "the bigram): wiki"):
+        assert words in found
+    assert not [warning for warning in statistics.warnings(reports()) if "does not exist" not in warning]
+
+
+def test_every_text_on_the_page_is_escaped(project):
+    content = reports()
+    content["collect"]["missing"] = [{"source": EVIL, "cause": EVIL, "advice": EVIL}]
+    content["filter"]["removed"] = {EVIL: 3}
+    content["filter"]["sources"] = {EVIL: content["filter"]["sources"]["wiki"]}
+    content["evaluation"] |= {"sources": {EVIL: scores()}, "method": {"model": EVIL}, "unscored_sources": [EVIL]}
+    content["train"] |= {"model_id": EVIL, "precision": EVIL}
+    for name, report in content.items():
+        (project / "reports" / f"{name}.json").write_text(json.dumps(report))
+    (project / "data" / "examples").mkdir(parents=True)
+    sample = {"prompt": EVIL, "greedy": EVIL + EVIL, "sampled": EVIL}
+    (project / "data/examples/samples.json").write_text(json.dumps({"sampling": {EVIL: EVIL}, "samples": [sample]}))
+    stage.main()
+    page = build_page(project).read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_loads_nothing_from_elsewhere(project):
+    stage.main()
+    page = build_page(project).read_text()
+    for loading in ("src=", "href=", "@import", "url(", "<link", "<script"):
+        assert loading not in page
+
+
+def test_times_and_texts_are_shown_if_they_are_there(project):
+    stage.main()
+    assert "What the model writes" not in build_page(project).read_text()
+    (project / "data" / "examples").mkdir(parents=True)
+    sample = {"prompt": "Once", "greedy": "Once upon", "sampled": "Once more"}
+    (project / "data/examples/samples.json").write_text(json.dumps({"sampling": {}, "samples": [sample]}))
+    (project / "work/runs/clean.json").write_text(json.dumps({"seconds": 75.2, "workers": 2, "peak_bytes_self": 3e8}))
+    page = build_page(project).read_text()
+    assert "<b>Once</b> upon" in page
+    assert "1 min 15 s" in page and "300 MB" in page
+
+
+def test_pictures_are_wellformed_and_hold_their_numbers():
+    flows = {name: statistics._flow(report) for name, report in reports().items() if "documents_in" in report}
+    funnel = plots.funnel(flows)
+    curves = plots.loss([(step, 9 / (1 + step)) for step in range(5000)], [(4999, 2.0)], 6.0, 4.0)
+    bits = plots.bits_per_byte(scores(), {"a < b": scores(2.0), "wiki": scores()})
+    for picture in (funnel, curves, bits):
+        ElementTree.fromstring(picture)
+    assert "90 documents, 10 removed (10.0 %)" in funnel
+    assert "validation 2.00" in curves and "bigram 4.00" in curves
+    assert "a &lt; b" in bits
+
+
+def test_nothing_to_draw_still_draws():
+    for picture in (plots.funnel({}), plots.loss([], [], None, None), plots.loss([(1, 2.0)], [], None, None)):
+        ElementTree.fromstring(picture)
+
+
+def test_a_long_curve_is_averaged_to_its_last_point():
+    points = plots.thinned([(float(x), float(x)) for x in range(1, 10_001)])
+    assert len(points) == plots.MOST_POINTS and points[-1][0] == 10_000
+    assert sum(y for _, y in points) / len(points) == pytest.approx(5000, rel=0.01)
+
+
+def test_labels_keep_apart_and_inside():
+    assert svg.spread([95, 96, 97], 10, 0, 100) == [80, 90, 100]
+    assert svg.spread([50, 20], 10, 0, 100) == [50, 20]
+    assert svg.spread([], 10, 0, 100) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "words"),
+    [
+        (numbers.count, 12345, "12,345"),
+        (numbers.count, 867456, "867 k"),
+        (numbers.count, 355_871_744, "356 M"),
+        (numbers.size, 20_400_000, "20.4 MB"),
+        (numbers.percent, 0.00001, "< 0.1 %"),
+        (numbers.duration, 200, "3 min 20 s"),
+    ],
+)
+def test_numbers_are_written_for_people(function, value, words):
+    assert function(value) == words

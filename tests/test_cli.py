@@ -1,0 +1,253 @@
+import os
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+from antimatter.cli import main
+from antimatter.corpus.ledger import Counts, Removal, ledger_table
+from antimatter.corpus.reports import flow_report, write_json
+from antimatter.corpus.schema import DOCUMENT, document_id
+from antimatter.corpus.shards import write_shard
+from antimatter.params import loader
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose demo has all defaults, and no data."""
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copy(ROOT / "runtime.yaml", tmp_path / "runtime.yaml")
+    demo = loader.to_plain({name: loader.group_class(name)() for name in loader.group_names()})
+    with open(tmp_path / "profiles/demo.yaml", "w") as file:
+        file.write("# The demo.\n")
+        YAML().dump(demo, file)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def test_profiles_are_listed_with_their_sizes(project, capsys):
+    main(["profile", "scratch-16m"])
+    capsys.readouterr()
+    assert main(["profile"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("  demo ") and lines[0].endswith("The demo.")
+    assert "  antimatter-300m    355,871,744 parameters   The specification's model" in lines[1]
+    assert [line[0] for line in lines[:5]] == [" ", " ", " ", " ", "*"]
+
+
+def test_a_profile_becomes_params_yaml_and_gives_way_to_the_next(project, capsys):
+    for name, layers in {"demo": 4, "antimatter-300m": 24, "compact-32k": 8, "demo ": 4}.items():
+        assert main(["profile", name.strip()]) == 0
+        assert loader.load_all()["model"].layers == layers
+    assert "params.yaml is now profile demo" in capsys.readouterr().out
+    assert (project / "params.yaml").read_text() == (project / "profiles/demo.yaml").read_text()
+
+
+def test_edits_by_hand_are_overwritten_by_force_alone(project, capsys):
+    main(["profile", "demo"])
+    edited = (project / "params.yaml").read_text().replace("layers: 4", "layers: 5")
+    (project / "params.yaml").write_text(edited)
+    assert main(["profile", "antimatter-300m"]) == 1
+    assert (project / "params.yaml").read_text() == edited
+    assert "was edited by hand" in capsys.readouterr().err
+    assert main(["profile", "antimatter-300m", "--force"]) == 0
+    assert (project / "params.yaml").read_text() != edited
+
+
+def test_an_unknown_profile_is_a_message(project, capsys):
+    assert main(["profile", "antimatter-300"]) == 1
+    error = capsys.readouterr().err
+    assert error.endswith("there is no profile antimatter-300. Did you mean antimatter-300m?\n")
+    assert not (project / "params.yaml").exists()
+
+
+def test_check_tells_the_size_of_the_model_and_of_the_training(project, capsys):
+    main(["profile", "antimatter-300m"])
+    assert main(["check"]) == 0
+    rows = {line[:22].strip(): line[22:].strip() for line in capsys.readouterr().out.splitlines()}
+    assert rows["parameters"] == "355,871,744"
+    assert rows["without embeddings"] == "302,311,424"
+    assert rows["tying embeddings"] == "saves 51,463,168 parameters, 12.6 %"
+    assert rows["tokens per step"] == "131,072 (64 x 2,048)"
+    assert rows["tokens in total"] == "12,800,098,304 in 97,657 steps"
+
+
+def test_check_shows_how_many_documents_each_stage_let_through(project, capsys):
+    main(["profile", "demo"])
+    counts = Counts()
+    counts.arrived("wiki", 1000, 5000)
+    counts.kept("wiki", 852, 4000)
+    counts.removed("wiki", "too_short", 148)
+    write_json(Path("reports/filter.json"), flow_report(counts))
+    capsys.readouterr()
+    assert main(["check"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["filter", "1,000", "852", "14.8", "%", "4,000"] in lines
+    assert ["dedup", "not", "run", "yet"] in lines
+
+
+def test_check_names_the_mistakes_of_both_files(project, capsys):
+    (project / "params.yaml").write_text("model:\n  layer: 3\n")
+    (project / "runtime.local.yaml").write_text("worker: 3\n")
+    assert main(["check"]) == 1
+    captured = capsys.readouterr()
+    assert "error: params.yaml, line 2: model.layer is not a parameter. Did you mean model.layers?" in captured.err
+    assert "worker is not a runtime setting. Did you mean workers?" in captured.err
+    assert "Traceback" not in captured.err and captured.out == ""
+
+
+def test_check_without_parameters_says_where_to_get_some(project, capsys):
+    assert main(["check"]) == 1
+    assert "`antimatter profile demo` writes one" in capsys.readouterr().err
+
+
+def documents(*texts: tuple[str, str]) -> pa.Table:
+    rows = [
+        {"id": document_id("wiki", origin), "source": "wiki", "origin": origin, "text": text} for origin, text in texts
+    ]
+    return pa.Table.from_pylist(rows, schema=DOCUMENT)
+
+
+def removed(stage: str, **more) -> pa.Table:
+    return ledger_table(stage, 0, [Removal(source="wiki", row=1, **more)])
+
+
+@pytest.fixture
+def data(project):
+    """Three documents: a.txt reaches the tokens, b.txt is filtered out, c.txt is a duplicate."""
+    a, b, c = ("a.txt", "the cat\nsat\x1b[2J"), ("b.txt", "hm"), ("c.txt", "the  cat sat")
+    shards = {
+        "raw/documents": documents(a, b, c),
+        "raw/removed": ledger_table("collect", 0, []),
+        "cleaned/documents": documents(("a.txt", "the cat\nsat"), b, ("c.txt", "the cat sat")),
+        "filtered/documents": documents(("a.txt", "the cat\nsat"), ("c.txt", "the cat sat")),
+        "filtered/removed": removed(
+            "filter", id=document_id("wiki", "b.txt"), reason="gopher_quality.word_count", value=1, threshold=50,
+            also_failed=("gopher_quality.stop_words",),
+        ),
+        "deduplicated/documents": documents(("a.txt", "the cat\nsat")),
+        "deduplicated/removed": removed(
+            "dedup", id=document_id("wiki", "c.txt"), reason="dedup.near", value=0.9, threshold=0.8, similarity=0.9,
+            kept_id=document_id("wiki", "a.txt"),
+        ),
+    }  # fmt: skip
+    for folder, table in shards.items():
+        write_shard(Path("data") / folder / "shard-00000.parquet", table)
+    identity = pa.array([document_id("wiki", "a.txt")], pa.binary(16))
+    tokens = {"id": identity, "split": ["training"], "start": [0], "length": [9]}
+    Path("data/tokens").mkdir()
+    pq.write_table(pa.table(tokens), "data/tokens/documents.parquet")
+    return project
+
+
+def explained(capsys, name: str) -> str:
+    assert main(["explain", name]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_life_of_a_document_that_stayed_reaches_its_tokens(data, capsys):
+    out = explained(capsys, "wiki:a.txt")
+    assert out.startswith(f"document {document_id('wiki', 'a.txt').hex()}\n  source    wiki\n  origin    a.txt\n")
+    assert [line.split()[:2] for line in out.splitlines()[3:] if not line.startswith(" ")] == [
+        ["collect", "kept"], ["clean", "kept"], ["filter", "kept"], ["dedup", "kept"], ["tokenize", "kept"],
+    ]  # fmt: skip
+    assert "data/tokens/documents.parquet, row 0" in out and "split training" in out and "length 9" in out
+
+
+def test_the_text_is_shown_where_it_changed_and_never_drives_the_terminal(data, capsys):
+    out = explained(capsys, "wiki:a.txt")
+    assert r"15 bytes: the cat ⏎ sat\x1b[2J" in out
+    assert "11 bytes: the cat ⏎ sat\n" in out
+    assert out.count("11 bytes as before") == 2
+    assert "\x1b" not in out
+
+
+def test_the_life_of_a_filtered_document_ends_with_the_reason_and_its_number(data, capsys):
+    out = explained(capsys, document_id("wiki", "b.txt").hex()[:8])
+    assert "filter     removed   data/filtered/removed/shard-00000.parquet, row 0" in out
+    assert "reason gopher_quality.word_count  value 1  threshold 50" in out
+    assert "also_failed gopher_quality.stop_words" in out
+    assert "dedup" not in out and "tokenize" not in out
+
+
+def test_a_duplicate_names_its_keeper(data, capsys):
+    out = explained(capsys, document_id("wiki", "c.txt").hex().upper())
+    assert f"kept_id {document_id('wiki', 'a.txt').hex()}" in out
+    assert "reason dedup.near  value 0.9  threshold 0.8  similarity 0.9" in out
+
+
+def test_a_stage_that_has_not_run_is_named(data, capsys):
+    shutil.rmtree("data/deduplicated")
+    shutil.rmtree("data/tokens")
+    out = explained(capsys, "wiki:a.txt")
+    assert "dedup      has not run\ntokenize   has not run\n" in out
+
+
+def test_data_made_from_other_input_is_pointed_out(data, capsys):
+    write_shard(Path("data/cleaned/documents/shard-00000.parquet"), documents(("z.txt", "z")))
+    assert "clean      does not know it" in explained(capsys, "wiki:a.txt")
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("wiki:z.txt", "no document wiki:z.txt in data/raw, data/cleaned"),
+        ("ffffffffffff", "no document ffffffffffff in data/raw"),
+        ("abc", "'abc' names no document: give its id (6 to 32 hex digits) or source:origin"),
+        ("not hex at all", "'not hex at all' names no document"),
+    ],
+)
+def test_a_name_without_a_document_is_a_message(data, capsys, name, message):
+    assert main(["explain", name]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_prefix_of_several_documents_lists_them(data, capsys):
+    ids = [bytes.fromhex("abcdef") + bytes([n]) * 13 for n in range(7)]
+    rows = [{"id": identity, "source": "s", "origin": str(n), "text": "x"} for n, identity in enumerate(ids)]
+    write_shard(Path("data/raw/documents/shard-00001.parquet"), pa.Table.from_pylist(rows, schema=DOCUMENT))
+    assert main(["explain", "abcdef"]) == 1
+    assert "7 documents begin with abcdef: abcdef0000" in capsys.readouterr().err
+    assert "row 3" in explained(capsys, "abcdef030")
+
+
+def test_no_data_names_the_stage_to_run(project, capsys):
+    assert main(["explain", "abcdef"]) == 1
+    assert "Run `dvc repro collect`" in capsys.readouterr().err
+
+
+def test_report_builds_the_page_of_this_folder(project, monkeypatch):
+    built = []
+    page = types.ModuleType("antimatter.report.page")
+    page.build_page = built.append
+    monkeypatch.setitem(sys.modules, "antimatter.report.page", page)
+    monkeypatch.setitem(sys.modules, "antimatter.report", types.ModuleType("antimatter.report"))
+    assert main(["report"]) == 0
+    assert built == [Path(".")]
+
+
+@pytest.mark.parametrize("arguments", [[], ["explain"], ["profil"], ["check", "--verbose"]])
+def test_a_wrong_command_line_is_exit_status_two(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_the_module_runs_as_a_command(project):
+    result = subprocess.run(
+        [sys.executable, "-m", "antimatter", "explain", "zz"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: 'zz' names no document")

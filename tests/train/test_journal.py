@@ -1,0 +1,44 @@
+from antimatter.train.journal import Journal, read_csv, read_records
+
+
+def row(step):
+    return {"step": step, "tokens": step * 8, "epoch": 0.5, "loss": 1 / 3, "learning_rate": 1e-3,
+            "gradient_norm": float("inf"), "loss_scale": 65536.0}  # fmt: skip
+
+
+def test_numbers_are_written_with_nine_digits_and_read_back(tmp_path):
+    journal = Journal(tmp_path, 0)
+    journal.log(row(1))
+    journal.validation({"step": 1, "tokens": 8, "loss": 2.0, "perplexity": 7.4, "bits_per_byte": None})
+    journal.sync()
+    assert (tmp_path / "log.csv").read_text().splitlines()[1] == "1,8,0.5,0.333333333,0.001,inf,65536"
+    assert read_csv(tmp_path / "log.csv")[0]["loss_scale"] == 65536.0
+    assert (tmp_path / "validation.csv").read_text().splitlines()[1] == "1,8,2,7.4,"
+
+
+def test_a_resumed_journal_holds_no_step_twice(tmp_path):
+    journal = Journal(tmp_path, 0)
+    for step in range(1, 6):
+        journal.log(row(step))
+        journal.record("train", step, seconds=step * 10.0)
+    journal.sync()
+    resumed = Journal(tmp_path, 3)
+    resumed.log(row(4))
+    resumed.record("train", 4)
+    resumed.sync()
+    assert [r["step"] for r in read_csv(tmp_path / "log.csv")] == [1, 2, 3, 4]
+    assert [r["step"] for r in read_records(tmp_path / "records.jsonl")] == [1, 2, 3, 4]
+    assert resumed.seconds_before == 50.0  # the two lost steps took their time all the same
+
+
+def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
+    journal = Journal(tmp_path, 0)
+    journal.log(row(1))
+    journal.record("train", 1)
+    journal.sync()
+    for name, start in (("log.csv", "1,2"), ("records.jsonl", '{"kind": "tr')):
+        with (tmp_path / name).open("a") as file:
+            file.write(start)
+    Journal(tmp_path, 5).sync()
+    assert [r["step"] for r in read_csv(tmp_path / "log.csv")] == [1]
+    assert [r["step"] for r in read_records(tmp_path / "records.jsonl")] == [1]

@@ -1,0 +1,114 @@
+"""Resuming: every byte of the result equals the undisturbed run's."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from antimatter.errors import AntiMatterError
+from antimatter.model import files
+from antimatter.train import checkpoint, journal, result
+from antimatter.train.checkpoint import newest
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may catch it."""
+
+
+VARIANTS = {
+    "fp32": {},
+    "fp16 whose scale moves": {"precision": "fp16", "initial_loss_scale": 2.0**24},
+    "bf16 with dropout and accumulation": {"precision": "bf16", "dropout": 0.2, "micro_batch": 2},
+    "an untied head": {"tied_embeddings": False},
+    "a second epoch": {"batch_sequences": 24},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+def test_a_stopped_run_ends_with_the_bytes_of_an_undisturbed_one(make_job, train_here, outputs, variant, stop_at):
+    settings = {**VARIANTS[variant], "checkpoints_at": (6,)}
+    undisturbed, stopped = make_job("undisturbed", **settings), make_job("stopped", **settings)
+    assert train_here(undisturbed)
+    assert not train_here(stopped, stop_at=stop_at)
+    assert train_here(stopped)
+    assert outputs(stopped) == outputs(undisturbed)
+
+
+def test_a_run_killed_again_and_again_ends_with_them_too(make_job, train_here, outputs, monkeypatch):
+    """Die at the 1st, 8th, 15th, ... point where a file reaches the disk, resume, die there again, until the end."""
+    undisturbed, killed = make_job("undisturbed", checkpoints_at=(6,)), make_job("killed", checkpoints_at=(6,))
+    train_here(undisturbed)
+    deaths, finished = 0, False
+    while not finished:
+        left = 1 + 7 * deaths
+
+        def dying(path, real=files.sync):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            real(path)
+
+        with monkeypatch.context() as patch:
+            for module in (files, checkpoint, result):
+                patch.setattr(module, "sync", dying)
+            try:
+                finished = train_here(killed)
+            except Killed:
+                deaths += 1
+    assert deaths > 3
+    assert outputs(killed) == outputs(undisturbed)
+
+
+def test_a_damaged_checkpoint_costs_steps_but_not_the_result(make_job, train_here, outputs):
+    undisturbed, damaged = make_job("undisturbed"), make_job("damaged")
+    train_here(undisturbed)
+    train_here(damaged, stop_at=10)
+    weights = Path(damaged.work) / "checkpoints/step_00000010/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    lines = []
+    train_here(damaged, say=lines.append)
+    assert any("step_00000010 is not used: model.safetensors has" in line for line in lines)
+    assert outputs(damaged) == outputs(undisturbed)
+
+
+def test_the_loss_scale_survives_a_resume(make_job, train_here, new_training):
+    job = make_job(precision="fp16", initial_loss_scale=2.0**24)
+    train_here(job, stop_at=9)
+    saved = newest(Path(job.work) / "checkpoints", print).state
+    assert saved["loss_scale"]["scale"] < 2.0**24 and saved["skipped"] > 0
+    resumed = new_training(job)
+    assert resumed.scale.current().item() == saved["loss_scale"]["scale"]
+    assert resumed.scale.state() == saved["loss_scale"]
+
+
+def test_a_resumed_run_keeps_its_placement_and_says_so(make_job, train_here, outputs):
+    undisturbed, moved = make_job("undisturbed", micro_batch=2), make_job("moved", micro_batch=2)
+    train_here(undisturbed)
+    train_here(moved, stop_at=5)
+    lines = []
+    train_here(dataclasses.replace(moved, micro_batch=8, threads=2), say=lines.append)
+    assert [line.split(",")[0] for line in lines] == ["threads is 2 now", "micro_batch is 8 now"]
+    assert outputs(moved) == outputs(undisturbed)
+
+
+@pytest.mark.parametrize(("change", "named"), [({"seed": 12}, "train.seed"), ({"layers": 2}, "model.layers")])
+def test_a_checkpoint_of_other_settings_is_not_continued(make_job, train_here, change, named):
+    train_here(make_job(), stop_at=5)
+    with pytest.raises(AntiMatterError, match=f"belongs to another run .*{named}"):
+        train_here(make_job(**change))
+
+
+def test_a_checkpoint_of_other_tokens_is_not_continued(make_job, train_here, write_tokens):
+    train_here(make_job(), stop_at=5)
+    with pytest.raises(AntiMatterError, match=r"belongs to another run \(tokens digest"):
+        train_here(make_job(tokens=write_tokens(name="others", digest="d2")))
+
+
+def test_nothing_in_a_result_tells_the_time_or_the_machine(make_job, train_here):
+    job = make_job()
+    train_here(job)
+    assert "seconds" not in json.dumps(json.loads((Path(job.work) / "summary.json").read_text()))
+    assert journal.LOG == ("step", "tokens", "epoch", "loss", "learning_rate", "gradient_norm", "loss_scale")

@@ -1,0 +1,61 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from antimatter.train.tokens import TokensError, open_tokens
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32"])
+def test_any_range_across_shards_reads_as_the_shards_joined(write_tokens, dtype):
+    shards = [np.arange(8, 15), np.array([], dtype=int), np.arange(20, 21), np.arange(15, 40)]
+    split = open_tokens(write_tokens(train=shards, dtype=dtype)).train
+    joined = np.concatenate(shards)
+    assert split.tokens == len(joined)
+
+    @settings(max_examples=60, deadline=None)
+    @given(bounds=st.tuples(st.integers(0, len(joined)), st.integers(0, len(joined))))
+    def check(bounds):
+        start, end = sorted(bounds)
+        assert split.read(start, end - start).tolist() == joined[start:end].tolist()
+
+    check()
+
+
+def test_reading_past_the_end_is_an_error(write_tokens):
+    split = open_tokens(write_tokens()).train
+    with pytest.raises(TokensError, match="only 1033 tokens"):
+        split.read(1030, 4)
+
+
+def test_the_bytes_of_each_token_are_known(write_tokens):
+    lengths = open_tokens(write_tokens()).token_bytes
+    assert (lengths[:8] == 0).all() and (lengths[8:] == 2).all()
+
+
+def test_a_missing_folder_names_the_command_that_makes_it(tmp_path):
+    with pytest.raises(TokensError, match=r"no meta.json.*dvc repro tokenize"):
+        open_tokens(tmp_path)
+
+
+def test_every_damaged_file_is_listed_at_once(write_tokens):
+    folder = write_tokens()
+    (folder / "train/shard-00000.bin").write_bytes(b"12")
+    (folder / "validation/shard-00000.bin").unlink()
+    (folder / "token_bytes.bin").write_bytes(b"")
+    with pytest.raises(TokensError) as error:
+        open_tokens(folder)
+    for part in ("train/shard-00000.bin: has 2 bytes, expected 1400", "validation/shard-00000.bin: is missing",
+                 "token_bytes.bin: has 0 bytes, expected 80", "dvc repro tokenize"):  # fmt: skip
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"dtype": "int8"}, {"splits": {}}])
+def test_a_meta_file_of_another_kind_is_refused(write_tokens, change):
+    folder = write_tokens()
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | change))
+    with pytest.raises(TokensError, match=next(iter(change))[:5]):
+        open_tokens(folder)
