@@ -6,7 +6,7 @@ from antimatter import params
 from antimatter.corpus.shards import shard_paths
 from antimatter.execution import entry, workspace
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer import train
+from antimatter.tokenizer import train, vocabulary
 
 SOURCE = Path("data/deduplicated/documents")
 TARGETS = [Path("data/tokenizer")]
@@ -21,7 +21,7 @@ def main() -> None:
         print(f"tokenizer: training on {fraction:.0%} of the text", flush=True)
         model = train.train(train.sample_lines(shards, fraction), settings, threads=work.runtime.worker_count())
         train.save(work.output / "tokenizer", model)
-        work.report({"sample_share": round(fraction, 6), **train.summary(model)})
+        work.report({"sample_share": round(fraction, 6), **vocabulary.summary(model)})
 
     workspace.run("tokenizer", settings, reads=[SOURCE], writes=TARGETS, build=build)
 

@@ -17,7 +17,7 @@ from antimatter.params.tokenize import Tokenize
 from antimatter.tokenizer import shard, split
 from antimatter.tokenizer.binary import DOCUMENTS, SPLITS, bin_name
 from antimatter.tokenizer.encode import Encoder
-from antimatter.tokenizer.train import BOS, EOS, PAD, token_bytes
+from antimatter.tokenizer.vocabulary import BOS, EOS, PAD, token_bytes
 
 _NGRAMS_IN_MEMORY = 32_000_000  # 256 MB of hashes a pass, in every worker
 Result = dict[str, Any]

@@ -7,7 +7,7 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from antimatter.corpus.shards import require
-from antimatter.tokenizer.train import BOS, EOS
+from antimatter.tokenizer.vocabulary import BOS, EOS
 
 
 class Encoder:

@@ -1,29 +1,22 @@
-"""Train a SentencePiece BPE whose ids llama.cpp reproduces exactly.
-
-    id  0      1      2      3      4           5         6              7        8 .. 263        264 ..
-        [PAD]  [BOS]  [EOS]  [UNK]  <|system|>  <|user|>  <|assistant|>  <|end|>  <0x00>..<0xFF>  pieces
+"""Train a SentencePiece BPE whose ids llama.cpp reproduces exactly (vocabulary.py draws the ids).
 
 No normalization, no added or removed spaces, byte fallback: every text but a literal U+2581 comes back from its ids
-unchanged. Control symbols are put in by id and never read from text. SentencePiece trains line by line, so newlines
-are never part of a piece: each costs the byte token <0x0A>.
+unchanged. SentencePiece trains line by line, so newlines are never part of a piece: each costs the byte token <0x0A>.
 """
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 import sentencepiece
 import xxhash
-from sentencepiece import sentencepiece_model_pb2 as model_pb2
 
 from antimatter.corpus.shards import atomic_path, read_shard
 from antimatter.errors import AntiMatterError
 from antimatter.params.tokenizer import Tokenizer
+from antimatter.tokenizer.vocabulary import BOS, CONTROL, EOS, PAD, UNK, parse, vocabulary
 
-PAD, BOS, EOS, UNK = 0, 1, 2, 3
-CONTROL = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 _LONGEST_LINE = 16_384  # bytes; SentencePiece leaves longer lines out without a word, so we cut them
 
 
@@ -73,15 +66,10 @@ def train(lines: Iterable[str], settings: Tokenizer, threads: int) -> bytes:
 
 def without_run_details(model: bytes) -> bytes:
     """The model without what depends on the run: number of threads, input name and output prefix."""
-    proto = _proto(model)
+    proto = parse(model)
     for field in ("num_threads", "input", "model_prefix"):
         proto.trainer_spec.ClearField(field)
     return bytes(proto.SerializeToString(deterministic=True))
-
-
-def _proto(model: bytes) -> Any:
-    proto_class = getattr(model_pb2, "ModelProto")  # noqa: B009 (protobuf makes it at import time: no static name)
-    return proto_class.FromString(model)
 
 
 def _last_sentence(error: RuntimeError) -> str:
@@ -124,38 +112,6 @@ def cut_line(line: str) -> Iterator[str]:
         line = line[end:]
     if line:
         yield line
-
-
-def vocabulary(model: bytes) -> list[dict[str, Any]]:
-    """Piece, score and kind of every id, in order of ids."""
-    proto = _proto(model)
-    kinds = {1: "normal", 2: "unknown", 3: "control", 4: "user_defined", 5: "unused", 6: "byte"}
-    return [{"piece": p.piece, "score": p.score, "kind": kinds[p.type]} for p in proto.pieces]
-
-
-def token_bytes(model: bytes) -> list[int]:
-    """UTF-8 bytes that each id stands for: byte tokens 1, U+2581 a space, control symbols and [UNK] 0.
-
-    With byte fallback [UNK] never comes from text, so the lengths of a text's tokens add up to its bytes.
-    """
-    lengths = []
-    for entry in vocabulary(model):
-        stands_for = entry["piece"].replace("\u2581", " ") if entry["kind"] == "normal" else ""
-        lengths.append(1 if entry["kind"] == "byte" else len(stands_for.encode()))
-    return lengths
-
-
-def summary(model: bytes) -> dict[str, Any]:
-    """Facts about a vocabulary for the report: entries by kind, length of the pieces in characters."""
-    entries = vocabulary(model)
-    lengths = [len(entry["piece"]) for entry in entries if entry["kind"] == "normal"]
-    kinds = sorted({entry["kind"] for entry in entries})
-    return {
-        "vocabulary_size": len(entries),
-        "entries": {kind: sum(entry["kind"] == kind for entry in entries) for kind in kinds},
-        "mean_piece_characters": round(sum(lengths) / max(1, len(lengths)), 4),
-        "longest_piece_characters": max(lengths, default=0),
-    }
 
 
 def save(folder: Path, model: bytes) -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer.encode import Encoder
-from antimatter.tokenizer.train import TooLittleText, cut_line, sample_lines, save, token_bytes, train, vocabulary
+from antimatter.tokenizer.train import TooLittleText, cut_line, sample_lines, save, train
+from antimatter.tokenizer.vocabulary import token_bytes, vocabulary
 from tests.documents import write_documents
 from tests.tokenizer.conftest import LINES
 
