@@ -47,13 +47,14 @@ def encode_shard(index: int, *, source: Path, places: Places, settings: Tokenize
     encoder = Encoder(places.model)
     table = read_shard(source / shard_name(index), ["id", "source", "origin", "text"])
     texts = table.column("text").to_pylist()
+    identities = table.select(["id", "source", "origin"]).to_pylist()
     encoded = encoder.documents(texts)
     counts = Counts()
     tokens_by_source: dict[str, dict[str, int]] = {}
     training, training_rows, held_out = [], [], []
     start = 0
-    for row, (text, tokens) in enumerate(zip(texts, encoded, strict=True)):
-        id_, name, origin = (table.column(column)[row].as_py() for column in ("id", "source", "origin"))
+    for row, (identity, text, tokens) in enumerate(zip(identities, texts, encoded, strict=True)):
+        id_, name, origin = identity.values()
         size = len(text.encode())
         counts.arrived(name, 1, size)
         # what the report says about the tokenizer: tokens without the frame, words, byte tokens

@@ -87,19 +87,14 @@ def test_the_demo_comes_first():
     assert set(OVERLAYS) == {"antimatter-300m", "antimatter-500m", "compact-32k", "scratch-16m"}
 
 
-needs_demo = pytest.mark.skipif(not (FOLDER / "demo.yaml").exists(), reason="profiles/demo.yaml is not written yet")
-
-
 def groups(name: str) -> dict:
     return loader.check(YAML().load(compose(name, FOLDER)), f"profile {name}")
 
 
-@needs_demo
 def test_params_yaml_is_the_demo():
     assert (ROOT / "params.yaml").read_text() == compose("demo", FOLDER)
 
 
-@needs_demo
 def test_the_demo_writes_out_every_parameter():
     tree = YAML(typ="safe").load((FOLDER / "demo.yaml").read_text())
     for name in loader.group_names():
@@ -107,7 +102,6 @@ def test_the_demo_writes_out_every_parameter():
         assert set(tree[name]) == fields, name
 
 
-@needs_demo
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_holds_nothing_but_differences(name):
     overlay = YAML(typ="safe").load((FOLDER / f"{name}.yaml").read_text())
@@ -124,7 +118,6 @@ PARAMETERS = {
 }
 
 
-@needs_demo
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_profile_is_right_and_has_the_size_that_its_name_says(name):
     settings = groups(name)
@@ -132,7 +125,6 @@ def test_a_profile_is_right_and_has_the_size_that_its_name_says(name):
     assert parameter_count(config).total == PARAMETERS[name]
 
 
-@needs_demo
 @pytest.mark.parametrize("name", ["antimatter-300m", "antimatter-500m"])
 def test_the_large_profiles_train_as_the_specification_says(name):
     train = groups(name)["train"]
@@ -143,7 +135,6 @@ def test_the_large_profiles_train_as_the_specification_says(name):
     assert (train.precision, train.checkpoints_at) == ("fp16", (10_000, 25_000, 50_000, 75_000, 97_657))
 
 
-@needs_demo
 def test_the_small_profiles_train_as_the_specification_says():
     scratch, compact = groups("scratch-16m"), groups("compact-32k")
     train = scratch["train"]

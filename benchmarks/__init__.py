@@ -1,0 +1,1 @@
+"""Measurements, side by side in one run on one machine: ratios travel, absolute figures do not."""
