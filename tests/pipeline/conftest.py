@@ -21,6 +21,8 @@ conversations:
   package: ""
   file: ""
   sha256: ""
+benchmarks: {sources: []}
+clean: {repair_unicode: true}
 filter:
   policies:
     - {name: prose, rule_sets: [gopher_quality], languages: [en]}
@@ -40,6 +42,7 @@ train:
   validation_sequences: 8
   save_every: 4
 evaluate: {validation_tokens: 2000, max_new_tokens: 5, prompts: [The old]}
+report: {top_reasons: 5}
 """
 
 FRENCH = "La maison se trouvait au bout de la rue, et personne n'y avait habité depuis bien des années. " * 6
@@ -57,7 +60,13 @@ def write_corpus(folder: Path) -> None:
         return f"The {a} that {draw.choice(verbs)} the {b} has been with the {c} for {years} years, and to be is good."
 
     texts = [" ".join(sentence() for _ in range(draw.randrange(4, 12))) for _ in range(120)]
-    texts += [texts[3], texts[4] + " The end.", FRENCH, "too short", texts[5].replace("years", "yearsÃ©")]
+    texts += [
+        texts[3],
+        texts[4] + " The end.",
+        FRENCH,
+        "The end of the day has come to the river and to the garden.",
+        texts[5].replace("years", "yearsÃ©"),
+    ]
     folder.mkdir(exist_ok=True)
     for number, text in enumerate(texts[:60]):
         (folder / f"note-{number:03d}.txt").write_text(text, encoding="utf-8")
