@@ -4,6 +4,7 @@
     antimatter check                      are params.yaml and runtime.yaml right, and what would they build?
     antimatter explain ID                 what happened to a document, stage by stage
     antimatter report                     build reports/index.html
+    antimatter clean-work [--force]       remove work/; unfinished work only with --force
     antimatter ui [--port N]              compare runs in the browser (MLflow, this machine only)
 
 Exit status: 0, 1 with a message for the user, 2 if the command line itself is wrong, 130 after Ctrl-C.
@@ -62,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())
+
+    clean = commands.add_parser("clean-work", help="remove work/: scratch, downloads, records of finished runs")
+    clean.add_argument("--force", action="store_true", help="unfinished work too")
+    clean.set_defaults(run=lambda options: _clean_work(options.force))
 
     ui = commands.add_parser("ui", help="compare runs in the browser: MLflow on 127.0.0.1")
     ui.add_argument("--port", type=int, default=5000, help="default 5000")
@@ -223,9 +228,37 @@ def _excerpt(text: str, characters: int = 200) -> str:
 
 
 def _report() -> None:
+    from antimatter.corpus.reports import read_json
     from antimatter.report.page import build_page
 
-    print(f"open {build_page(Path('.'))} in a browser")
+    page = build_page(Path("."))
+    summary = read_json(Path("reports/summary.json"))
+    for warning in summary["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    for entry in summary["missing_sources"]:
+        retry = f"ANTIMATTER_FRESH=1 dvc repro --force {entry['stage']} && make run"
+        print(f"warning: source {entry.get('source', '?')} is missing. With a network: {retry}", file=sys.stderr)
+    print(f"open {page} in a browser")
+
+
+class UnfinishedWork(AntiMatterError):
+    """work/ holds what a killed run could go on from."""
+
+
+def _clean_work(force: bool) -> None:
+    import shutil
+
+    from antimatter.execution import runtime
+
+    work = runtime.work_folder()
+    unfinished = sorted(p.parent for p in work.glob("*/*/code.json") if not (p.parent / "done.json").exists())
+    if unfinished and not force:
+        raise UnfinishedWork(
+            "these folders hold unfinished work (checkpoints, finished shards) that the next `dvc repro` would go on "
+            f"from: {', '.join(map(str, unfinished))}. FORCE=1 (or --force) removes them too."
+        )
+    shutil.rmtree(work, ignore_errors=True)
+    print(f"removed {work}")
 
 
 def _ui(port: int) -> None:
@@ -234,8 +267,10 @@ def _ui(port: int) -> None:
 
     uri = tracking.tracking_uri()
     experiment = tracking.experiment_id()
-    view = f"#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART"
+    shown = "searchFilter=tags.stage%20%3D%20%22train%22"  # curve and scores of a model are on its train run
+    view = f"#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART&{shown}"
     print(f"runs in {uri}\nopen http://127.0.0.1:{port}/{view}", flush=True)
+    print("(training runs with their scores; clear the search field to see every stage)", flush=True)
     # the jobs of its GenAI half cost 0.9 GB and serve nothing here
     os.environ |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]

@@ -24,8 +24,8 @@ def main() -> None:
         near, compared = corpus.near(work, shards, by_rank, settings)  # bands only propose; exact Jaccard decides
         verdicts = assign.resolve(exact, near)  # every keeper is kept
         counts = work.counts(corpus.part(work, SOURCE, shards, by_rank, verdicts))
-        require_plausible_removal(counts, settings.max_removed_share_per_source, "dedup")
-        work.report(flow_report(counts, **corpus.summary(verdicts, compared, settings)))
+        losses = require_plausible_removal(counts, settings.max_removed_share_per_source, "dedup")
+        work.report(flow_report(counts, **corpus.summary(verdicts, compared, settings), heavy_losses=losses))
 
     workspace.run("dedup", settings, reads=[SOURCE], writes=TARGETS, build=build)
 

@@ -22,8 +22,9 @@ def main() -> None:
         shards = range(len(shard_paths(SOURCE)))
         results = work.map(judge_shards(SOURCE, work.output, settings), shards)
         counts = work.counts(results)
-        require_plausible_removal(counts, settings.max_removed_share_per_source, "filter")
-        work.report(flow_report(counts, policies={name: policy_of(name, settings) for name in sorted(counts.sources)}))
+        losses = require_plausible_removal(counts, settings.max_removed_share_per_source, "filter")
+        policies = {name: policy_of(name, settings) for name in sorted(counts.sources)}
+        work.report(flow_report(counts, policies=policies, heavy_losses=losses))
 
     workspace.run("filter", settings, reads=[SOURCE], writes=TARGETS, build=build)
 

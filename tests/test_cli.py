@@ -225,14 +225,19 @@ def test_no_data_names_the_stage_to_run(project, capsys):
     assert "Run `dvc repro collect`" in capsys.readouterr().err
 
 
-def test_report_builds_the_page_of_this_folder(project, monkeypatch):
+def test_report_builds_the_page_of_this_folder_and_repeats_its_warnings(project, monkeypatch, capsys):
     built = []
     page = types.ModuleType("antimatter.report.page")
     page.build_page = built.append
+    summary = {"warnings": ["few documents"], "missing_sources": [{"stage": "collect", "source": "wiki"}]}
+    write_json(Path("reports/summary.json"), summary)
     monkeypatch.setitem(sys.modules, "antimatter.report.page", page)
     monkeypatch.setitem(sys.modules, "antimatter.report", types.ModuleType("antimatter.report"))
     assert main(["report"]) == 0
     assert built == [Path(".")]
+    told = capsys.readouterr().err
+    assert "few documents" in told
+    assert "source wiki is missing" in told
 
 
 @pytest.mark.parametrize("arguments", [[], ["explain"], ["profil"], ["check", "--verbose"]])
@@ -251,3 +256,14 @@ def test_the_module_runs_as_a_command(project):
     )
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("error: 'zz' names no document")
+
+
+def test_clean_work_keeps_what_a_killed_run_could_go_on_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ANTIMATTER_WORK", str(tmp_path / "work"))
+    unfinished = tmp_path / "work/train/abc"
+    unfinished.mkdir(parents=True)
+    (unfinished / "code.json").write_text("{}")
+    assert main(["clean-work"]) == 1
+    assert str(unfinished) in capsys.readouterr().err
+    assert main(["clean-work", "--force"]) == 0
+    assert not (tmp_path / "work").exists()

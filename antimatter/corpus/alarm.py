@@ -1,27 +1,46 @@
 """The alarm: a stage that removes most of a source is more often wrong than right."""
 
-from antimatter.corpus.ledger import Counts
+import sys
+
+from antimatter.corpus.ledger import Counts, Flow
 from antimatter.errors import AntiMatterError
 
 FEWEST_DOCUMENTS = 100  # below this a share says little
 
 
 class TooMuchRemoved(AntiMatterError, RuntimeError):
-    """A source lost more than the settings allow."""
+    """A source lost more than the settings allow, or nothing is left."""
 
 
-def require_plausible_removal(counts: Counts, max_share: float, stage: str) -> None:
-    """Raises TooMuchRemoved, with the reasons, if a source of at least 100 documents lost more than max_share."""
-    complaints = []
-    for name, flow in sorted(counts.sources.items()):
-        if flow.documents_in >= FEWEST_DOCUMENTS and flow.documents_removed > max_share * flow.documents_in:
-            reasons = sorted(flow.removed.items(), key=lambda item: (-item[1], item[0]))[:3]
-            told = ", ".join(f"{reason} {documents}" for reason, documents in reasons)
-            complaints.append(f"  {name}: {flow.documents_removed} of {flow.documents_in} documents removed ({told})")
-    if complaints:
+def require_plausible_removal(counts: Counts, max_share: float, stage: str) -> list[str]:
+    """The sources that lost more than half, in words, printed too.
+
+    Raises: TooMuchRemoved, with the reasons, if a source of at least 100 documents lost more than max_share, or if no
+            document is left at all.
+    """
+    flows = sorted(counts.sources.items())
+    too_much = [
+        _told(name, flow)
+        for name, flow in flows
+        if flow.documents_in >= FEWEST_DOCUMENTS and flow.documents_removed > max_share * flow.documents_in
+    ]
+    if too_much:
         raise TooMuchRemoved(
-            f"stage {stage} removed more than {max_share:.0%} of a source; nothing was published:\n"
-            + "\n".join(complaints)
+            f"stage {stage} removed more than {max_share:.0%} of a source; nothing was published:\n  "
+            + "\n  ".join(too_much)
             + f"\nIf that is right, raise {stage}.max_removed_share_per_source in params.yaml; "
             "if not, look at the settings that produced these reasons."
         )
+    most = [_told(name, flow) for name, flow in flows if 2 * flow.documents_removed > flow.documents_in]
+    if flows and not any(flow.documents_out for _, flow in flows):
+        raise TooMuchRemoved(f"stage {stage} removed every document; nothing was published:\n  " + "\n  ".join(most))
+    for line in most:
+        print(f"{stage}: most of a source was removed: {line}", file=sys.stderr)
+    return most
+
+
+def _told(name: str, flow: Flow) -> str:
+    """wiki_fr: 9955 of 9955 documents removed (language.other 9955)"""
+    reasons = sorted(flow.removed.items(), key=lambda item: (-item[1], item[0]))[:3]
+    told = ", ".join(f"{reason} {documents}" for reason, documents in reasons)
+    return f"{name}: {flow.documents_removed} of {flow.documents_in} documents removed ({told})"

@@ -21,6 +21,12 @@ _ALLOWED = {
 }
 
 
+_OTHER_VARIABLES = {
+    f"ANTIMATTER_{name}" for name in ("WORK", "FRESH", "RESUME", "TRACEBACK", "EXPERIMENT", "STRICT_SKIPS")
+}
+"""Variables that are no settings: where scratch lies, and how one run behaves."""
+
+
 class RuntimeSettingError(AntiMatterError, ValueError):
     """A runtime setting is unknown or out of range; the message names where it was set."""
 
@@ -52,6 +58,10 @@ def load() -> Runtime:
         if path.exists():
             for name, value in _read(path).items():
                 values[name] = _checked(name, value, str(path), known)
+    for variable in sorted(os.environ):
+        name = variable.removeprefix("ANTIMATTER_").lower()
+        if variable.startswith("ANTIMATTER_") and variable not in _OTHER_VARIABLES and name not in known:
+            _checked(name, None, f"environment {variable}", known)
     for name in known:
         text = os.environ.get(f"ANTIMATTER_{name.upper()}")
         if text:  # an empty variable is an unset one

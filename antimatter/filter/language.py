@@ -5,6 +5,7 @@ seeded anew for every text, so a verdict depends on the text alone.
 """
 
 import functools
+from pathlib import Path
 from typing import NamedTuple
 
 MINIMUM_LETTERS = 20
@@ -20,12 +21,23 @@ class Verdict(NamedTuple):
 @functools.cache
 def _factory(seed: int) -> object:
     from langdetect import DetectorFactory
-    from langdetect.detector_factory import PROFILES_DIRECTORY
 
     factory = DetectorFactory()
-    factory.load_profile(PROFILES_DIRECTORY)
+    # sorted: load_profile would take the folder as the file system lists it, and sums of floats depend on the order
+    factory.load_json_profile([path.read_text(encoding="utf-8") for path in _profiles()])
     factory.set_seed(seed)
     return factory
+
+
+def _profiles() -> list[Path]:
+    from langdetect.detector_factory import PROFILES_DIRECTORY
+
+    return sorted(path for path in Path(PROFILES_DIRECTORY).iterdir() if not path.name.startswith("."))
+
+
+def known_languages() -> list[str]:
+    """The codes that `detect` can return."""
+    return [path.name for path in _profiles()]
 
 
 def detect(text: str, characters: int, seed: int) -> Verdict:
@@ -43,4 +55,4 @@ def detect(text: str, characters: int, seed: int) -> Verdict:
         return Verdict(None, 0.0)
     if not probabilities:
         return Verdict(None, 0.0)
-    return Verdict(probabilities[0].lang, float(probabilities[0].prob))
+    return Verdict(probabilities[0].lang, round(float(probabilities[0].prob), 6))

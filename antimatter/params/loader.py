@@ -9,7 +9,7 @@ import difflib
 import importlib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -94,9 +94,9 @@ def check(tree: Any, origin: str) -> dict[str, Any]:
     for name in group_names():
         group = {} if tree.get(name) is None else tree[name]  # a bare `clean:` asks for the defaults
         groups[name] = _build(group_class(name), group, name, _line(tree, name), problems)
-    if not problems:
-        together = importlib.import_module("antimatter.params.together")  # by name, like the groups
-        problems += [Problem(_line_of(tree, where), where, what) for where, what in together.contradictions(groups)]
+    together = importlib.import_module("antimatter.params.together")  # by name, like the groups
+    for path, what in together.contradictions(groups):
+        problems.append(Problem(_line_at(tree, path), _dotted(path), what))
     if problems:
         problems.sort(key=lambda p: (p.line or 0, p.where))
         lines = [f"{origin}{f', line {p.line}' if p.line else ''}: {p.where} {p.what}" for p in problems]
@@ -235,10 +235,18 @@ def _line(tree: Any, key: Any) -> int | None:
     return data[key][0] + 1 if key in data else None
 
 
-def _line_of(tree: Any, where: str) -> int | None:
-    """Line of a dotted name, or of the innermost group around it that the file has."""
+def _line_at(tree: Any, path: Sequence[str | int]) -> int | None:
+    """Line of the last step of the way that the file holds."""
     line = None
-    for key in where.split("."):
-        line = _line(tree, key) or line
-        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    for step in path:
+        line = _line(tree, step) or line
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            break
     return line
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    """filter.policies[0].languages"""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")

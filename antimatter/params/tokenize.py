@@ -10,7 +10,7 @@ from antimatter.params.ranges import Range
 class Tokenize:
     """Group `tokenize` of params.yaml. A change reruns tokenize and everything after it."""
 
-    validation_share: Annotated[float, Range(0.0, 0.5)] = 0.05
+    validation_share: Annotated[float, Range(0.0001, 0.5)] = 0.05
     """Share of the documents held out, chosen by a keyed hash of their id (the specification: 5 %)."""
     split_seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     """Key of that hash."""

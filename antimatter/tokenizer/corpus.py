@@ -12,6 +12,7 @@ import xxhash
 from antimatter.corpus.ledger import Counts
 from antimatter.corpus.reports import share, write_json
 from antimatter.corpus.shards import atomic_path, file_digest, folder_digest, shard_paths
+from antimatter.errors import AntiMatterError
 from antimatter.execution.workspace import Workspace
 from antimatter.params.tokenize import Tokenize
 from antimatter.tokenizer import shard, split
@@ -23,15 +24,19 @@ _NGRAMS_IN_MEMORY = 32_000_000  # 256 MB of hashes a pass, in every worker
 Result = dict[str, Any]
 
 
+class NothingHeldOut(AntiMatterError, ValueError):
+    """The validation split is empty."""
+
+
 def tokenize(work: Workspace, source: Path, model: Path, settings: Tokenize) -> Result:
     """Fill work.output/tokens and return the report.
 
-    Raises: LostDocuments if training + validation + removed is not what came in.
+    Raises: LostDocuments if training + validation + removed is not what came in; NothingHeldOut.
     """
     shards = range(len(shard_paths(source)))
     output = work.output / "tokens"
     documents = sum(pq.read_metadata(path).num_rows for path in shard_paths(source))
-    by_position = documents < split.FEWEST_DOCUMENTS
+    by_position = documents * settings.validation_share < split.FEWEST_HELD_OUT
     places = shard.Places(output=output, scratch=work.scratch, model=model)
     encode = partial(shard.encode_shard, source=source, settings=settings, by_position=by_position, places=places)
     encoded = work.map(encode, shards, title="tokenize")
@@ -48,6 +53,11 @@ def tokenize(work: Workspace, source: Path, model: Path, settings: Tokenize) -> 
     # held-out documents arrive with the first step and leave with the second, so only the sum balances
     counts = Counts.sum(result["counts"] for result in [*encoded, *settled])
     counts.require_balance("tokenize")
+    if sum(result["tokens"] for result in settled) < 2:
+        raise NothingHeldOut(
+            f"of {documents} documents none is left for validation (too few, or all held-out ones overlap with the "
+            "training text). Add text, raise tokenize.validation_share, or raise tokenize.max_overlap_share."
+        )
     write_index(work.scratch, output / "documents.parquet", len(shards))
     write_meta(output, source, model, encoded, settled)
     return report(counts, encoded, settled, by_position)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from antimatter.dedup.shingles import Hashes, combine
 
-FEWEST_DOCUMENTS = 20
-"""Below this a split by document is a lottery: every document is cut instead, its last part held out."""
+FEWEST_HELD_OUT = 5
+"""Where fewer documents than this can be expected to be held out, the split would be a lottery that may leave nothing:
+every document is cut instead, its last part held out."""
 
 
 def is_validation(document_id: bytes, share: float, seed: int) -> bool:

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from antimatter.filter import language
 from antimatter.filter.language import detect
 
 TEXTS = {
@@ -35,3 +37,12 @@ def test_the_verdict_depends_on_the_text_alone():
     code = f"from antimatter.filter.language import detect; print(tuple(detect({ambiguous!r}, 1000, 0)))"
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert fresh.strip() == str(tuple(first))
+
+
+def test_the_order_in_which_the_file_system_lists_profiles_changes_nothing(monkeypatch):
+    expected = detect(TEXTS["en"], 1000, 0)
+    listed = language._profiles()
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([listed[3], *listed[:3], *reversed(listed[4:])]))
+    assert language._profiles() == listed
+    language._factory.cache_clear()
+    assert detect(TEXTS["en"], 1000, 0) == expected

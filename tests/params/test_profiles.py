@@ -91,10 +91,6 @@ def groups(name: str) -> dict:
     return loader.check(YAML().load(compose(name, FOLDER)), f"profile {name}")
 
 
-def test_params_yaml_is_the_demo():
-    assert (ROOT / "params.yaml").read_text() == compose("demo", FOLDER)
-
-
 def test_the_demo_writes_out_every_parameter():
     tree = YAML(typ="safe").load((FOLDER / "demo.yaml").read_text())
     for name in loader.group_names():

@@ -70,7 +70,7 @@ def test_the_tokens_depend_on_neither_workers_nor_run(tmp_path, model_path, monk
 
 
 def test_held_out_documents_that_the_training_text_contains_are_removed(tmp_path, model_path, encoder, monkeypatch):
-    settings = Tokenize(validation_share=0.2, overlap_ngram=4, max_overlap_share=0.2)
+    settings = Tokenize(validation_share=0.2, overlap_ngram=6, max_overlap_share=0.5)
     tables, report, output, _ = run(tmp_path, TEXTS, model_path, settings, monkeypatch)
     ids = [id_ for table in tables for id_ in table.column("id").to_pylist()]
     texts = [text for shard in TEXTS for text in shard]
@@ -82,21 +82,21 @@ def test_held_out_documents_that_the_training_text_contains_are_removed(tmp_path
         for id_ in table.column("id").to_pylist():
             if id_ not in held_out:
                 stream[index] += tokens[id_].tolist()
-    seen = {tuple(stream[i][p : p + 4]) for i in stream for p in range(len(stream[i]) - 3)}
+    seen = {tuple(stream[i][p : p + 6]) for i in stream for p in range(len(stream[i]) - 5)}
     expected = set()
     for id_ in held_out:
-        grams = [tuple(tokens[id_][p : p + 4].tolist()) for p in range(len(tokens[id_]) - 3)]
-        if sum(gram in seen for gram in grams) / len(grams) > 0.2:
+        grams = [tuple(tokens[id_][p : p + 6].tolist()) for p in range(len(tokens[id_]) - 5)]
+        if sum(gram in seen for gram in grams) / len(grams) > 0.5:
             expected.add(id_)
     removed = [row for i in range(2) for row in read_shard(output / "removed" / shard_name(i)).to_pylist()]
     assert {row["id"] for row in removed} == expected
     assert len(expected) > 0
     assert report["removed"] == {"split.overlap": len(expected)}
-    assert all(row["value"] > row["threshold"] == 0.2 for row in removed)
+    assert all(row["value"] > row["threshold"] == 0.5 for row in removed)
 
 
 def test_the_passes_of_the_overlap_search_find_what_one_pass_finds(tmp_path, model_path, monkeypatch):
-    settings = Tokenize(validation_share=0.2, overlap_ngram=4, max_overlap_share=0.5)
+    settings = Tokenize(validation_share=0.2, overlap_ngram=6, max_overlap_share=0.5)
     one = run(tmp_path / "one", TEXTS, model_path, settings, monkeypatch)[3]
     monkeypatch.setattr(corpus, "_NGRAMS_IN_MEMORY", 100)
     many = run(tmp_path / "many", TEXTS, model_path, settings, monkeypatch)[3]
@@ -123,3 +123,9 @@ def test_overlap_share_by_hand():
     seen = np.unique(ngrams(np.array([2, 3, 4], dtype=np.uint16), 2))
     assert overlap_share(ngrams(tokens, 2), seen) == 0.5
     assert overlap_share(ngrams(tokens[:1], 2), seen) == 0.0
+
+
+def test_a_split_that_leaves_nothing_for_validation_is_an_error(tmp_path, model_path, monkeypatch):
+    settings = Tokenize(validation_share=0.2, overlap_ngram=2, max_overlap_share=0.0)
+    with pytest.raises(corpus.NothingHeldOut, match="validation_share"):
+        run(tmp_path, [["the fox"] * 60], model_path, settings, monkeypatch)
