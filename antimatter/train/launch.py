@@ -3,6 +3,7 @@
 stage -- launch() -- torchrun -- worker 0..N-1        one way for one process and for many
            ^                        |
            +---- records.jsonl -----+                 workers write, the launcher reads
+           +---- error.json --------+                 a worker's last words, where they are for the user
            +---- stop (a file) ---->+                 the launcher asks, workers save and exit with 75
 """
 
@@ -26,8 +27,8 @@ from antimatter.errors import AntiMatterError
 from antimatter.model.files import write_text
 from antimatter.train import checkpoint
 from antimatter.train.job import Job, placed
-from antimatter.train.tokens import open_tokens
-from antimatter.train.worker import STOP
+from antimatter.train.tokens import open_tokens, require_targets
+from antimatter.train.worker import ERROR, STOP
 
 SPAWNS = ("antimatter.train.__main__",)  # started by name (execution/imports.py)
 POLL_SECONDS = 0.1
@@ -42,7 +43,7 @@ class Interrupted(AntiMatterError, RuntimeError):
 
 
 class TrainingFailed(AntiMatterError, RuntimeError):
-    """The training processes failed; the message holds the end of their log."""
+    """The training processes failed; the message is the error that a worker named, or the end of their log."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,16 @@ def launch(job: Job, on_record: Callable[[Record], None] = lambda record: None) 
     `on_record` gets each record of this run once, as it comes, over all starts ("train", "validation", "checkpoint",
     "note", ... in `kind`, always with `step`). Call from the main thread: SIGTERM and SIGINT then reach the workers.
 
-    Raises: Interrupted after a signal; TrainingFailed with the end of worker.log; TokensError, DeviceError.
+    Raises: Interrupted after a signal; TrainingFailed with a worker's AntiMatterError or the end of worker.log;
+    TokensError, DeviceError.
     """
     work = Path(job.work)
     if not (work / "summary.json").exists():
         work.mkdir(parents=True, exist_ok=True)
         job = _resolved(job)
         job.write(work / "job.json")
-        (work / STOP).unlink(missing_ok=True)
+        for name in (STOP, ERROR):
+            (work / name).unlink(missing_ok=True)
         _watch(job, work, on_record)
     summary, speed = (json.loads((work / name).read_text("utf-8")) for name in ("summary.json", "speed.json"))
     return Outcome(work, summary, speed)
@@ -84,6 +87,7 @@ def _resolved(job: Job) -> Job:
     """The job with every open choice made: torchrun must know the number of processes before any worker runs."""
     saved = checkpoint.newest(Path(job.work) / "checkpoints", say=lambda line: None)  # the worker will say it
     tokens = open_tokens(job.tokens)
+    require_targets(tokens)
     recorded = saved.state["placement"] if saved else None
     if job.torchrun:  # several machines: nodes x processes is not known here, and nobody there can watch our pid
         return dataclasses.replace(job, attempt=uuid.uuid4().hex, processes=job.processes or 1, stage_pid=0)
@@ -125,7 +129,10 @@ def _watch(job: Job, work: Path, on_record: Callable[[Record], None]) -> None:
                     time.sleep(POLL_SECONDS)
     if (work / "summary.json").exists():
         return
-    if last.get("kind") == "interrupted" or asked:
+    interrupted = last.get("kind") == "interrupted"
+    if (work / ERROR).exists() and not interrupted:
+        raise TrainingFailed(json.loads((work / ERROR).read_text("utf-8"))["message"])
+    if interrupted or asked:
         raise Interrupted(
             f"training stopped at step {last.get('step', 0)} of {job.train.steps} "
             f"({last.get('reason', 'before it began')}). Start it again to go on from there."

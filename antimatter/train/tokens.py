@@ -118,6 +118,18 @@ def open_tokens(folder: Path | str) -> Tokens:
     return Tokens(folder, size, meta["digest"], meta["tokenizer_digest"], train, validation, token_bytes)
 
 
+def require_targets(tokens: Tokens) -> None:
+    """Raises TokensError naming each split with fewer than 2 tokens: there is no next token to predict."""
+    short = [split for split in (tokens.train, tokens.validation) if split.tokens < 2]
+    if short:
+        held = " and ".join(f"split {split.name!r} holds {split.tokens} tokens" for split in short)
+        share = " or raise tokenize.validation_share" if tokens.validation in short else ""
+        raise TokensError(
+            f"{tokens.folder}: {held}, at least 2 are needed to predict anything. "
+            f"Add text to input/{share}, then run `dvc repro tokenize`."
+        )
+
+
 def _split(folder: Path, name: str, meta: dict[str, Any], dtype: np.dtype[Any], problems: list[str]) -> Split:
     shards = meta["splits"][name]["shards"]
     for shard in shards:

@@ -27,6 +27,8 @@ INTERRUPTED = 75
 LOCK_SECONDS = 30.0
 STOP = "stop"
 """A file of this name in the work folder asks the run to save and stop."""
+ERROR = "error.json"
+"""{"type", "message"} of the first AntiMatterError that a worker met: what the person at the keyboard should read."""
 
 
 class WorkFolderBusy(AntiMatterError, RuntimeError):

@@ -19,6 +19,7 @@ from antimatter.model import AntiMatter
 from antimatter.train import Interrupted, TrainingFailed, launch, worker
 from antimatter.train.journal import read_csv, read_records
 from antimatter.train.launch import Follower, describe
+from antimatter.train.tokens import TokensError
 
 ROOT = Path(antimatter.__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -167,6 +168,29 @@ def test_a_failing_worker_shows_the_end_of_its_log(make_job, monkeypatch):
     (Path(job.work) / "log.csv").mkdir()  # the worker cannot write its log
     with pytest.raises(TrainingFailed, match=r"(?s)worker.log:.*IsADirectoryError"):
         launch(job)
+
+
+def test_an_error_for_the_user_arrives_as_its_message_alone(make_job, train_here):
+    train_here(make_job(), stop_at=5)
+    other = make_job(seed=12, processes=2)  # both ranks refuse the checkpoint
+    work = Path(other.work)
+    (work / worker.ERROR).write_text('{"type": "TokensError", "message": "of an earlier start"}')
+    with pytest.raises(TrainingFailed) as failed:
+        launch(other)
+    said = str(failed.value)
+    assert "belongs to another run (train.seed differ)" in said and said.endswith("restore what it was trained with.")
+    assert "Traceback" not in said and "worker.log" not in said and "\n" not in said
+    assert json.loads((work / worker.ERROR).read_text()) == {"type": "AntiMatterError", "message": said}
+    log = (work / "worker.log").read_text()
+    assert "AntiMatterError: " in log and "antimatter/train/loop.py" not in log  # no traceback of ours
+    assert not list(work.rglob(".*.part"))
+
+
+def test_a_split_without_two_tokens_is_refused_before_any_process_starts(make_job, write_tokens):
+    job = make_job(tokens=write_tokens(validation=[[]], name="few"))
+    with pytest.raises(TokensError, match="split 'validation' holds 0 tokens"):
+        launch(job)
+    assert not (Path(job.work) / "worker.log").exists()
 
 
 def test_a_work_folder_in_use_is_refused_with_the_other_process_named(tmp_path, monkeypatch):

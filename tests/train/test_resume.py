@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from antimatter.errors import AntiMatterError
 from antimatter.model import files
 from antimatter.train import checkpoint, journal, result
 from antimatter.train.checkpoint import newest
+from stages import train as stage
 
 
 class Killed(BaseException):
@@ -60,6 +62,43 @@ def test_a_run_killed_again_and_again_ends_with_them_too(make_job, train_here, o
                 deaths += 1
     assert deaths > 3
     assert outputs(killed) == outputs(undisturbed)
+
+
+def test_half_files_of_a_killed_process_are_neither_kept_nor_published(
+    make_job, train_here, outputs, monkeypatch, tmp_path
+):
+    undisturbed, killed = make_job("undisturbed", checkpoints_at=(6,)), make_job("killed", checkpoints_at=(6,))
+    train_here(undisturbed)
+
+    def dying(path):
+        if path.name.startswith(".model.safetensors.") and path.parent.name == "result":
+            path.write_bytes(path.read_bytes()[:100])
+            raise Killed
+
+    with monkeypatch.context() as patch:  # another process, killed in the middle of the final weights
+        patch.setattr(os, "getpid", lambda: 4242)
+        patch.setattr(files, "sync", dying)
+        with pytest.raises(Killed):
+            train_here(killed)
+    work = Path(killed.work)
+    leftovers = [work / "result/.model.safetensors.4242.part", work / "result/.config.json.4242.part"]
+    leftovers += [work / ".summary.json.4242.part", work / ".log.csv.4242.part"]
+    assert leftovers[0].exists()
+    for leftover in leftovers:
+        leftover.write_text("half")
+    train_here(killed)
+    assert not list(work.rglob(".*.part"))
+    assert outputs(killed) == outputs(undisturbed)
+    monkeypatch.setattr(stage, "TOKENIZER", tmp_path / "tokenizer")
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer/antimatter.model").write_text("a tokenizer")
+    leftovers[0].write_text("half")  # even if one were there
+    published = []
+    for job in (killed, undisturbed):
+        target = tmp_path / "data" / Path(job.work).name
+        stage.publish(Path(job.work), target, {"model_id": "m"})
+        published.append({str(p.relative_to(target)): p.read_bytes() for p in target.rglob("*") if p.is_file()})
+    assert published[0] == published[1]
 
 
 def test_a_damaged_checkpoint_costs_steps_but_not_the_result(make_job, train_here, outputs):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antimatter.train.tokens import TokensError, open_tokens
+from antimatter.train.tokens import TokensError, open_tokens, require_targets
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint32"])
@@ -59,3 +59,15 @@ def test_a_meta_file_of_another_kind_is_refused(write_tokens, change):
     (folder / "meta.json").write_text(json.dumps(meta | change))
     with pytest.raises(TokensError, match=next(iter(change))[:5]):
         open_tokens(folder)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_split_with_nothing_to_predict_is_named_with_its_remedy(write_tokens, count):
+    few, enough = [np.full(count, 8)], [np.arange(8, 10)]
+    require_targets(open_tokens(write_tokens(enough, enough, name="enough")))
+    with pytest.raises(TokensError, match=rf"'validation' holds {count} .*validation_share.*`dvc repro tokenize`"):
+        require_targets(open_tokens(write_tokens(enough, few, name="validation")))
+    with pytest.raises(TokensError, match=rf"'train' holds {count} .*Add text to input/, then run"):
+        require_targets(open_tokens(write_tokens(few, enough, name="train")))
+    with pytest.raises(TokensError, match=r"'train' holds .* and split 'validation' holds"):
+        require_targets(open_tokens(write_tokens(few, few, name="both")))
