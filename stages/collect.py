@@ -7,14 +7,16 @@ from antimatter.collect import gather
 from antimatter.execution import entry, workspace
 from antimatter.params.collect import Collect
 
+INPUT = Path("input")
 TARGET = Path("data/raw")
 
 
 def main() -> None:
+    gather.require_input_folder(INPUT)
     workspace.run(
         "collect",
         params.load(Collect),
-        reads=[Path("input")],
+        reads=[INPUT],
         writes=[TARGET / "documents", TARGET / "removed", TARGET / "quarantine"],
         build=gather.build,
     )

@@ -1,6 +1,7 @@
 """Members of a zip archive, read in place: no extraction, explicit patterns, everything capped.
 
 An archive with a link, an absolute name or `..` in it is refused whole, whether or not we would read that member.
+A member that says it is too large weighs nothing, because it is not read; one that lies about it refuses the archive.
 """
 
 import re
@@ -42,12 +43,13 @@ def matching_members(archive: Path, patterns: Sequence[str]) -> list[Piece]:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise DamagedArchive(f"{archive}: no member matches {pattern}; correct `members` in params.yaml")
     chosen = [info for info in members if any(fnmatchcase(info.filename, pattern) for pattern in patterns)]
-    for info in chosen:
-        _require_small(archive, info.filename, info.file_size)
-    total = sum(info.file_size for info in chosen)
+    total = sum(info.file_size for info in chosen if info.file_size <= LARGEST_MEMBER_BYTES)
     if total > LARGEST_TOTAL_BYTES:
         raise DamagedArchive(f"{archive}: the chosen members hold {total:,} bytes, more than {LARGEST_TOTAL_BYTES:,}")
-    return [Piece(info.filename, 0, info.file_size) for info in sorted(chosen, key=lambda info: info.filename)]
+    return [
+        Piece(info.filename, 0, info.file_size, weight=-1 if info.file_size <= LARGEST_MEMBER_BYTES else 0)
+        for info in sorted(chosen, key=lambda info: info.filename)
+    ]
 
 
 def read_members(archive: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -59,7 +61,8 @@ def read_members(archive: Path, names: Sequence[str]) -> Iterator[tuple[str, byt
                     content = member.read(LARGEST_MEMBER_BYTES + 1)
             except (*_UNREADABLE, KeyError) as error:
                 raise DamagedArchive(f"{archive}: member {name} cannot be read ({error})") from error
-            _require_small(archive, name, len(content))
+            if len(content) > LARGEST_MEMBER_BYTES:
+                raise DamagedArchive(f"{archive}: member {name} is larger than {LARGEST_MEMBER_BYTES:,} bytes")
             yield name, content
 
 
@@ -69,8 +72,3 @@ def _require_harmless(archive: Path, info: zipfile.ZipInfo) -> None:
         raise DamagedArchive(f"{archive}: member {name} is a link; such archives are refused")
     if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in re.split(r"[/\\]", name):
         raise DamagedArchive(f"{archive}: member {name} points out of the archive; such archives are refused")
-
-
-def _require_small(archive: Path, name: str, size: int) -> None:
-    if size > LARGEST_MEMBER_BYTES:
-        raise DamagedArchive(f"{archive}: member {name} is larger than {LARGEST_MEMBER_BYTES:,} bytes")

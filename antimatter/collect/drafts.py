@@ -1,4 +1,4 @@
-"""What reading yields: a draft of a document, or bytes that cannot be one.
+"""What reading yields: a draft of a document, bytes that cannot be one, or word of one that is too large.
 
 Here text is decoded, and no further edited: that is clean's work.
 """
@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+ENCODING, FIELD, SHAPE = "encoding", "field", "shape"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,6 +35,30 @@ class Broken:
     """Where `data` begins in its file or member."""
     error: str
     data: bytes
+    cause: str = ""
+    """ENCODING, FIELD or SHAPE: what the user is told to do about it hangs on this."""
+
+    @classmethod
+    def by(cls, error: ValueError, origin: str, offset: int, data: bytes) -> "Broken":
+        """What the error made of these bytes."""
+        cause = FIELD if isinstance(error, NoTextField) else SHAPE
+        if isinstance(error, UnicodeDecodeError) or b"\0" in data:  # every other byte of UTF-16
+            cause = ENCODING
+        return cls(origin, offset, str(error), data, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """A document that is not read, because it would not fit into memory beside others."""
+
+    origin: str
+    size: int
+    """Bytes."""
+    limit: int
+
+
+class NoTextField(ValueError):
+    """A JSON line without a text in the field that should hold one."""
 
 
 def decode(data: bytes) -> str:

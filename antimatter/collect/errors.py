@@ -30,7 +30,7 @@ class WrongDigest(SourceError):
 
 
 class DamagedArchive(SourceError):
-    """An archive is corrupt, or holds links, unsafe names or oversized members."""
+    """An archive is corrupt, or holds links, unsafe names or too much."""
 
 
 class NoDocuments(SourceError):

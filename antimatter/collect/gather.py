@@ -1,7 +1,8 @@
 """The collect stage: fetch, plan, read, balance, report."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from antimatter.collect import plan
+from antimatter.collect import losses, plan
 from antimatter.collect.errors import MissingSource, NoDocuments, SourceError
 from antimatter.collect.parts import collect_part
+from antimatter.corpus.ledger import Counts
 from antimatter.corpus.reports import flow_report
 from antimatter.corpus.shards import read_shard, shard_paths
 from antimatter.execution import runtime
@@ -34,9 +36,11 @@ def build(work: Workspace) -> None:
     folder = work.scratch / name
     results = work.map(partial(collect_part, folder=folder), list(enumerate(parts)), records=name)
     counts = work.counts(results)
-    flows = counts.sources.values()
-    if not any(flow.documents_out for flow in flows):
-        raise NoDocuments(_nothing(settings, missing, sum(flow.documents_in for flow in flows)))
+    warnings = losses.describe(settings, counts, _causes(results))
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    if not any(flow.documents_out for flow in counts.sources.values()):
+        raise NoDocuments(_nothing(settings, missing, counts))
     require_unique_ids(folder)
     for output in OUTPUTS:
         link_tree(folder / output, work.output / output)
@@ -45,6 +49,7 @@ def build(work: Workspace) -> None:
             counts,
             shards=len(parts),
             missing=[_loss(source, missing[source.name]) for source in settings.sources if source.name in missing],
+            warnings=warnings,
             ignored_files=ignored,
             surrogates_replaced={
                 result["source"]: sum(r["surrogates_replaced"] for r in results if r["source"] == result["source"])
@@ -54,6 +59,23 @@ def build(work: Workspace) -> None:
             provenance=[_provenance(source) for source in settings.sources if source.name in found],
         )
     )
+
+
+def _causes(results: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+    total: dict[str, Counter[str]] = {}
+    for result in results:
+        total.setdefault(result["source"], Counter()).update(result["causes"])
+    return total
+
+
+def require_input_folder(folder: Path) -> None:
+    """Raises MissingSource if the folder that DVC watches is not there."""
+    if not folder.is_dir():
+        raise MissingSource(
+            f"there is no folder {folder}/ in {Path.cwd()}. Create it (`mkdir {folder}`) and put your own text into "
+            "it, or leave it empty; if this is not the folder of the project (with dvc.yaml), go there first.",
+            "no such folder",
+        )
 
 
 def accept_missing(settings: Collect, missing: Mapping[str, MissingSource], parts: Sequence[plan.Part]) -> None:
@@ -69,7 +91,7 @@ def accept_missing(settings: Collect, missing: Mapping[str, MissingSource], part
             "Run again with a network, or set collect.on_missing to skip."
         )
     if not parts:
-        raise NoDocuments(_nothing(settings, missing, 0))
+        raise NoDocuments(_nothing(settings, missing, Counts()))
     for source in lost:
         print(
             f"warning: {_describe(source)} is skipped: {missing[source.name]}. The corpus will lack all its documents. "
@@ -125,9 +147,12 @@ def _provenance(source: Source) -> dict[str, Any]:
     return {**facts, "package": source.package, "file": source.file, "sha256": source.sha256}
 
 
-def _nothing(settings: Collect, missing: Mapping[str, MissingSource], read: int) -> str:
+def _nothing(settings: Collect, missing: Mapping[str, MissingSource], counts: Counts) -> str:
     lines = "".join(f"\n  {_describe(s)}: {missing[s.name]}" for s in settings.sources if s.name in missing)
-    read_words = f"{read} documents were read and all left out. " if read else ""
+    read, removed = sum(flow.documents_in for flow in counts.sources.values()), Counter[str]()
+    for flow in counts.sources.values():
+        removed.update(flow.removed)
+    read_words = f"{read} documents were read and all left out ({losses.top_reasons(removed)}). " if read else ""
     return (
         f"there is nothing to build a model from. {read_words}"
         + (f"These sources cannot be had:{lines}\n" if lines else "")

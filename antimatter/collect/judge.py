@@ -1,6 +1,7 @@
 """Which documents stay out of the corpus already here, and under which reason in the ledger.
 
 collect.undecodable              not UTF-8, or not of the source's shape; the bytes are in data/raw/quarantine
+collect.too_large                more bytes than we hold in memory for one document; it stays where it is
 collect.index_page               a page that only lists other pages
 collect.held_out_conversation    a dialogue that fine-tuning is validated on
 collect.empty                    no text but white space
@@ -16,8 +17,12 @@ from antimatter.collect.drafts import Draft
 from antimatter.params.collect import Source
 
 UNDECODABLE = "collect.undecodable"
+TOO_LARGE = "collect.too_large"
 INDEX_PAGE = "collect.index_page"
 BUDGET = "collect.budget"
+EMPTY = "collect.empty"
+TOO_SHORT = "collect.too_short"
+HELD_OUT = "collect.held_out_conversation"
 
 
 class Verdict(NamedTuple):
@@ -36,11 +41,11 @@ def is_index_page(source: Source, member: str) -> bool:
 def judge(source: Source, draft: Draft) -> Verdict | None:
     """Why this document is left out, or None if it is kept as far as it alone decides."""
     if source.held_out_share and is_held_out(draft.key, source.held_out_share):
-        return Verdict("collect.held_out_conversation")
+        return Verdict(HELD_OUT)
     if not draft.text.strip():
-        return Verdict("collect.empty", 0, 1)
+        return Verdict(EMPTY, 0, 1)
     if len(draft.text) < source.minimum_characters:
-        return Verdict("collect.too_short", len(draft.text), source.minimum_characters)
+        return Verdict(TOO_SHORT, len(draft.text), source.minimum_characters)
     return None
 
 

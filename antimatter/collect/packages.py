@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,6 +57,22 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
         _verify(target, wheel, f"Delete {target.parent} and run again: the file was damaged after its download.")
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    _say(f"fetching {wheel.file}")
+    try:
+        _download(wheel, target)
+    except MissingSource as missing:
+        _say(f"not fetched: {wheel.file} ({missing.cause}; {time.monotonic() - started:.1f} s)")
+        raise
+    _say(f"fetched {wheel.file} ({target.stat().st_size / 1e6:.1f} MB, {time.monotonic() - started:.1f} s)")
+    return target
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")  # one write: wheels are fetched side by side
+
+
+def _download(wheel: Wheel, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pip-") as folder:
         _pip_download(wheel, Path(folder))
         found = sorted(Path(folder).glob("*.whl"))
@@ -66,7 +83,6 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
         with open(found[0], "rb") as file:
             os.fsync(file.fileno())
         os.replace(found[0], target)
-    return target
 
 
 _DISTRUST = (

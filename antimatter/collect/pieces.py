@@ -1,6 +1,6 @@
 """Pieces of input, and how they are packed into parts of about equal size.
 
-a.txt [0, 900)   b.jsonl [0, 8000000)   b.jsonl [8000000, 9100000)   c.parquet row groups [0, 4)
+a.txt [0, 900)   b.jsonl [0, 8000000)   b.jsonl [8000000, 9100000)   c.parquet rows [0, 4000)
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ class Piece(NamedTuple):
     """Relative to the source's root, with slashes."""
     start: int
     stop: int
-    """Exclusive. Row groups for .parquet, bytes for everything else."""
+    """Exclusive. Rows for .parquet, bytes for everything else."""
     weight: int = -1
     """Input bytes, where stop - start are not."""
 

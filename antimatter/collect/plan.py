@@ -7,6 +7,7 @@ of the budget here and spends it in the order of its documents.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import xxhash
@@ -65,7 +66,8 @@ def make(settings: Collect, found: Mapping[str, Path]) -> tuple[list[Part], dict
             pieces = archives.matching_members(root, source.members)
         else:
             names, ignored[source.name] = files.list_files(root)
-            pieces = [piece for name in names for piece in files.pieces_of(root, name, settings.shard_bytes)]
+            cut = partial(files.pieces_of, root, part_bytes=settings.shard_bytes, text_field=source.text_field)
+            pieces = [piece for name in names for piece in cut(name)]
         packed = list(pack(pieces, settings.shard_bytes))
         sizes = [sum(piece.size for piece in part) for part in packed]
         documents, text_bytes = _budget(source.max_documents, sizes), _budget(source.max_bytes, sizes)

@@ -98,6 +98,7 @@ def warnings(reports: Mapping[str, Content]) -> list[str]:
     found = [
         f"reports/{name}.json does not exist: its part is missing here." for name in REPORTS if name not in reports
     ]
+    found += reports.get("collect", {}).get("warnings", [])
     for stage in ("filter", "dedup"):
         found += [f"Stage {stage} removed most of {loss}." for loss in reports.get(stage, {}).get("heavy_losses", [])]
     tokens, evaluation, train = (reports.get(name, {}) for name in ("tokenize", "evaluation", "train"))

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from antimatter.collect import archives, files
 from antimatter.collect.conversations import is_held_out
-from antimatter.collect.errors import DamagedArchive, NoDocuments, SourceError
+from antimatter.collect.errors import DamagedArchive, MissingSource, NoDocuments, SourceError
 from antimatter.corpus.schema import document_id
 from antimatter.corpus.shards import folder_digest, verify_shard
 
@@ -138,7 +139,7 @@ def test_the_users_own_text_is_a_whole_corpus_and_needs_no_network(project, user
 def test_nothing_at_all_is_an_error_that_says_what_to_do(project, user_input):
     with pytest.raises(NoDocuments, match="Put your own text into input/"):
         project.collect(user_input)
-    with pytest.raises(NoDocuments, match="1 documents were read and all left out"):
+    with pytest.raises(NoDocuments, match=r"1 documents were read and all left out \(collect\.too_short 1\)"):
         project.collect(project.source("speeches", {"a.txt": "short"}, minimum_characters=10))
 
 
@@ -158,3 +159,63 @@ def test_an_id_that_stands_twice_is_an_error(project):
     content = {"a": json.dumps({"b": {"title": "b", "extract": "text"}}), "a#b": b"\xff"}
     with pytest.raises(SourceError, match="1 ids stand for more than one document"):
         project.collect(project.source("wiki", content, parser="wiki_summaries", members=["a*"]))
+
+
+def warnings_of(capsys):
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+
+
+def test_text_of_the_user_that_cannot_be_read_is_one_warning_with_what_to_do(project, user_input, capsys):
+    (project.root / "input/mine.txt").write_text("My own text.")
+    (project.root / "input/latin.txt").write_bytes(b"caf\xe9")
+    (project.root / "input/web.jsonl").write_bytes(b'{"content": "x"}\n' * 2)
+    report = project.collect(user_input, project.source("speeches", {"a.txt": "Fellow citizens."}))
+    (line,) = warnings_of(capsys)
+    assert line.startswith("warning: source input: 3 of 4 documents gave no text (collect.undecodable 3). ")
+    assert "text_field" in line and "'text'" in line and "iconv" in line and "data/raw/quarantine" in line
+    assert report["warnings"] == [line.removeprefix("warning: ")]
+
+
+def test_a_source_of_empty_texts_is_warned_of_even_if_nothing_is_left(project, user_input, capsys):
+    (project.root / "input/a.jsonl").write_bytes(b'{"text": " "}\n' * 3)
+    with pytest.raises(NoDocuments, match=r"3 documents were read and all left out \(collect\.empty 3\)"):
+        project.collect(user_input)
+    (line,) = warnings_of(capsys)
+    assert "3 of 3" in line and "text_field" in line
+
+
+def test_losses_that_the_user_asked_for_are_no_warning(project, capsys):
+    members = {f"{index}.txt": "x" * 10 * (1 + index // 8) for index in range(10)}
+    settings = {"minimum_characters": 15, "max_documents": 1, "index_pages": ["0.txt"]}
+    assert project.collect(project.source("speeches", members, **settings))["warnings"] == []
+    assert warnings_of(capsys) == []
+
+
+def test_a_wheel_that_does_not_fit_its_parser_is_a_warning(project, capsys):
+    report = project.collect(
+        project.source("wiki", {"w.txt": "no JSON"}, parser="wiki_summaries"),
+        project.source("speeches", {"a.txt": "Fellow citizens."}),
+    )
+    (line,) = warnings_of(capsys)
+    assert "source wiki: 1 of 1" in line and "parser wiki_summaries" in line
+    assert len(report["warnings"]) == 1
+
+
+def test_documents_of_absurd_size_are_in_the_ledger_and_on_the_console(project, user_input, monkeypatch, capsys):
+    monkeypatch.setattr(files, "LARGEST_DOCUMENT_BYTES", 100)
+    monkeypatch.setattr(archives, "LARGEST_MEMBER_BYTES", 200)
+    (project.root / "input/large.txt").write_text("x" * 101)
+    report = project.collect(user_input, project.source("speeches", {"a.txt": "x" * 201, "b.txt": "Fellow citizens."}))
+    rows = [(row["source"], row["reason"], row["value"], row["threshold"]) for row in project.rows("removed")]
+    assert rows == [("input", "collect.too_large", 101, 100), ("speeches", "collect.too_large", 201, 200)]
+    assert list(project.texts()) == ["b.txt"]
+    assert report["removed"] == {"collect.too_large": 2}
+    first, second = warnings_of(capsys)
+    assert "source input: 1 of 1" in first and "split it" in first
+    assert "source speeches: 1 of 2" in second
+
+
+def test_without_the_input_folder_the_error_says_to_create_it(project):
+    (project.root / "input").rmdir()
+    with pytest.raises(MissingSource, match=r"there is no folder input/.*mkdir input.*leave it empty"):
+        project.collect(project.source("speeches", {"a.txt": "Fellow citizens."}))

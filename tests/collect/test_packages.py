@@ -1,5 +1,6 @@
 """Fetching runs the real pip, against a folder instead of the index."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,17 @@ def wheel_of(fields):
     return Wheel(fields["package"], fields["file"], fields["sha256"])
 
 
-def test_a_wheel_is_fetched_once_and_then_needs_no_index(project, monkeypatch):
+def test_a_wheel_is_fetched_once_and_then_needs_no_index(project, monkeypatch, capsys):
     wheel = wheel_of(project.wheel("speeches", SPEECH, cached=False))
     path = fetch(wheel, project.work / "downloads")
     assert path == project.work / "downloads" / wheel.sha256 / "speeches-1.0-py3-none-any.whl"
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     monkeypatch.setattr(packages, "_pip_download", lambda *_: pytest.fail("pip was called for a cached file"))
+    before, after = capsys.readouterr().err.splitlines()
+    assert before == f"fetching {wheel.file}"
+    assert re.fullmatch(rf"fetched {wheel.file} \(0\.0 MB, [\d.]+ s\)", after)
     assert fetch(wheel, project.work / "downloads") == path
+    assert capsys.readouterr().err == ""
 
 
 def test_another_digest_on_the_index_is_an_error_that_names_both(project):
