@@ -21,8 +21,8 @@ PEAK_FLOPS = {
     "NVIDIA H200": 989.4e12,
     "NVIDIA H200 NVL": 835.5e12,
 }
-"""Dense fp16/bf16 FLOP/s by the exact name that the driver gives (facts/training.md for A100, H100 SXM,
-H200; the other rows, and the spelling of the names, still want checking there). Others have no known peak."""
+"""Dense fp16/bf16 FLOP/s by the exact name that the driver gives (A100, H100 SXM and H200 as
+published; the other rows and the spelling of the names still want checking on such machines). Others have no peak."""
 
 
 CPU_MICRO_BATCH_TOKENS = 4096
