@@ -1,4 +1,4 @@
-"""MLflow: one run for each execution of a stage. Nothing else knows it; execution.observer finds it by name.
+"""MLflow: one run for each execution of a stage. No stage knows it; execution.observer finds it by name.
 
     experiment   ANTIMATTER_EXPERIMENT, or "antimatter" (the profile is no parameter, so a stage cannot know its name)
     run          train-<DVC experiment, or short commit>; found again by work/<stage>/<fingerprint>/mlflow_run_id

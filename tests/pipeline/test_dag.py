@@ -83,7 +83,8 @@ def test_kills_cost_time_but_change_nothing(finished, tmp_path):
 
     repository.killed("checkpoints/step_00000008", "repro")  # inside train, in the middle of its twelve steps
     assert not (repository.folder / "data/model").exists()
-    assert "train" in ran(repository.dvc("repro").stdout)
+    resumed = repository.dvc("repro")
+    assert "train: resumes after step 8 of 12" in resumed.stdout + resumed.stderr
     assert repository.lock == finished.lock
 
 
@@ -104,6 +105,7 @@ def test_an_experiment_reruns_train_onward_and_appears_in_mlflow(copy_of_finishe
     assert train.info.status == "FINISHED"
     assert float(train.data.params["train.learning_rate"]) == 3e-3
     assert train.data.tags["dvc.exp"] == "faster"
+    assert len(train.data.tags["mlflow.source.git.commit"]) == 40
     assert train.data.tags["model_id"] == by_stage["evaluate"].data.tags["model_id"]
     assert train.data.metrics["evaluate.bits_per_byte"] > 0
     assert any(key.startswith("dvc.dep.") for key in train.data.tags)
