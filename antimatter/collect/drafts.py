@@ -1,4 +1,4 @@
-"""What reading yields: a draft of a document, bytes that cannot be one, or word of one that is too large.
+"""What reading yields: a draft of a document, bytes that cannot be one, or word of what was not read.
 
 Here text is decoded, and no further edited: that is clean's work.
 """
@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ENCODING, FIELD, SHAPE = "encoding", "field", "shape"
+ENCODING, FIELD, SHAPE, DAMAGE, HOSTILE = "encoding", "field", "shape", "damage", "hostile"
+LARGEST_DOCUMENT_BYTES = 64_000_000
+"""Of one document, which has to fit into memory beside others."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes building one four times as slow, and there is one a document
 class Draft:
     """A document before it is judged."""
 
     origin: str
-    """Where in the source: member[#key], path, path:byte offset or path:row."""
+    """Where in the source: path, path:byte offset, path:row, or member[#key]."""
     text: str
     key: str = ""
     """The source's own name for it, where it has one."""
@@ -32,7 +34,7 @@ class Broken:
 
     origin: str
     offset: int
-    """Where `data` begins in its file or member."""
+    """Where `data` begins in its file or member; -1 where that is not known."""
     error: str
     data: bytes
     cause: str = ""
@@ -42,9 +44,21 @@ class Broken:
     def by(cls, error: ValueError, origin: str, offset: int, data: bytes) -> "Broken":
         """What the error made of these bytes."""
         cause = FIELD if isinstance(error, NoTextField) else SHAPE
-        if isinstance(error, UnicodeDecodeError) or b"\0" in data:  # every other byte of UTF-16
+        if isinstance(error, UnicodeError) or b"\0" in data:  # every other byte of UTF-16
             cause = ENCODING
         return cls(origin, offset, str(error), data, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file, a member, or the rest of one, that could not be read; its bytes stay where they are."""
+
+    origin: str
+    error: str
+    size: int
+    """Input bytes."""
+    cause: str = ""
+    """FIELD, SHAPE, ENCODING, DAMAGE or HOSTILE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +71,27 @@ class Oversized:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class IndexPage:
+    """A file or member that the source names as one that only lists others."""
+
+    origin: str
+
+
+Item = Draft | Broken | Oversized | Unread | IndexPage
+
+
 class NoTextField(ValueError):
-    """A JSON line without a text in the field that should hold one."""
+    """A record without a text in the field that should hold one."""
+
+
+def without_surrogates(text: str) -> str:
+    """Lone surrogates, which JSON can spell but UTF-8 cannot hold, become U+FFFD.
+
+    >>> without_surrogates(json.loads('"a\\\\ud800b"')) == "a\\ufffdb"
+    True
+    """
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def decode(data: bytes) -> str:
@@ -73,22 +106,13 @@ def decode(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def without_surrogates(text: str) -> str:
-    """Lone surrogates, which JSON can spell but UTF-8 cannot hold, become U+FFFD.
-
-    >>> without_surrogates(json.loads('"a\\\\ud800b"')) == "a\\ufffdb"
-    True
-    """
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
-
-
 def parse_json(data: bytes) -> Any:
     """JSON in UTF-8. Unlike the standard library's, it loses nothing in silence: a key that stands twice is an error.
 
     Raises: ValueError (UnicodeDecodeError, JSONDecodeError among them).
     """
     try:
-        return json.loads(data.decode("utf-8").removeprefix("\ufeff"), object_pairs_hook=_object)
+        return _DECODER.decode(data.decode("utf-8").removeprefix("\ufeff"))
     except RecursionError as error:
         raise ValueError("too deeply nested") from error
 
@@ -101,7 +125,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def scalars(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Texts, numbers and truth values as texts; lists, objects and nulls are left behind."""
-    plain = {name: value for name, value in fields.items() if isinstance(value, str | int | float)}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in plain.items()}
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)  # json.loads would build one for every line

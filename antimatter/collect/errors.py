@@ -5,6 +5,8 @@ SourceError
   WrongDigest        it is not the file that params.yaml pins: never skipped
   DamagedArchive     it cannot be read, or holds what we refuse to read
   NoDocuments        nothing is left of all sources
+  TooMuchRejected    more of a source than collect.max_rejected_share could not be read
+DamagedStream        bytes that end too early or grow without measure: one file's loss, told in the ledger
 """
 
 from antimatter.errors import AntiMatterError
@@ -35,3 +37,11 @@ class DamagedArchive(SourceError):
 
 class NoDocuments(SourceError):
     """All sources together gave no document."""
+
+
+class TooMuchRejected(SourceError):
+    """Bad input beyond what the settings allow; the message tells sources, causes and where the bytes lie."""
+
+
+class DamagedStream(ValueError):
+    """A compressed file or a member cannot be read to its end: truncated, corrupt, or absurdly large for its size."""

@@ -1,5 +1,6 @@
 """The collect stage: fetch, plan, read, balance, report."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,60 +13,100 @@ import pyarrow as pa
 
 from antimatter.collect import losses, plan
 from antimatter.collect.errors import MissingSource, NoDocuments, SourceError
-from antimatter.collect.parts import collect_part
-from antimatter.corpus.ledger import Counts
-from antimatter.corpus.reports import flow_report
-from antimatter.corpus.shards import read_shard, shard_paths
+from antimatter.collect.filling import OUTPUTS
+from antimatter.collect.parts import collect_part, part_folder
+from antimatter.corpus.ledger import Counts, Flow
+from antimatter.corpus.reports import flow_report, share
+from antimatter.corpus.shards import read_shard, shard_name, shard_paths
 from antimatter.execution import runtime
-from antimatter.execution.trees import link_tree
+from antimatter.execution.trees import delete, link_tree
 from antimatter.execution.workspace import Workspace
 from antimatter.params.collect import Collect, Source
 
-OUTPUTS = ("documents", "removed", "quarantine")
 
+def build(work: Workspace, max_rejected_share: float) -> None:
+    """Fill work.output with the documents of all sources that can be had.
 
-def build(work: Workspace) -> None:
-    """Fill work.output with the documents of all sources that can be had."""
+    max_rejected_share is no part of work.settings: it decides about the end, and what was read need not be read again
+    under another one.
+
+    Raises: SourceError (MissingSource, WrongDigest, DamagedArchive, NoDocuments, TooMuchRejected among them).
+    """
     settings: Collect = work.settings
     found, missing = plan.locate(settings, runtime.work_folder() / "downloads")
     parts, ignored = plan.make(settings, found)
     accept_missing(settings, missing, parts)
-    warn_of_ignored(ignored)
     # a source that was missing before a restart makes another plan, whose shards must not meet those of the first
     name = f"plan-{plan.digest(parts)}"
     folder = work.scratch / name
-    results = work.map(partial(collect_part, folder=folder), list(enumerate(parts)), records=name)
-    counts = work.counts(results)
-    warnings = losses.describe(settings, counts, _causes(results))
+    read = partial(collect_part, folder=folder, shard_bytes=settings.shard_bytes)
+    results = work.map(read, list(enumerate(parts)), records=name)
+    for result in results:
+        ignored[result["source"]].update(result["ignored"])
+    warn_of_ignored(ignored)
+    counts, lost = work.counts(results), losses.rejected(results)
+    warnings = [*losses.describe(settings, counts, lost), *losses.short_of_budget(settings, counts)]
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
-    if not any(flow.documents_out for flow in counts.sources.values()):
-        raise NoDocuments(_nothing(settings, missing, counts))
-    require_unique_ids(folder)
-    for output in OUTPUTS:
-        link_tree(folder / output, work.output / output)
+    shards = number_shards(folder, [result["shards"] for result in results], work.output)
     work.report(
         flow_report(
             counts,
-            shards=len(parts),
+            shards=shards,
             missing=[_loss(source, missing[source.name]) for source in settings.sources if source.name in missing],
             warnings=warnings,
-            ignored_files=ignored,
-            surrogates_replaced={
-                result["source"]: sum(r["surrogates_replaced"] for r in results if r["source"] == result["source"])
-                for result in results
-                if result["surrogates_replaced"]
-            },
+            ignored_files={name: _positive(suffixes) for name, suffixes in ignored.items() if _positive(suffixes)},
+            surrogates_replaced=_by_source(results, "surrogates_replaced"),
+            encodings=_encodings(results),
+            composition=[_composition(settings, source, counts) for source in settings.sources],
             provenance=[_provenance(source) for source in settings.sources if source.name in found],
         )
     )
+    losses.require_readable(settings, max_rejected_share, counts, lost, str(work.output))
+    if not any(flow.documents_out for flow in counts.sources.values()):
+        raise NoDocuments(_nothing(settings, missing, counts))
+    require_unique_ids(work.output)
 
 
-def _causes(results: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+def number_shards(folder: Path, shards: Sequence[int], output: Path) -> int:
+    """Give the shards of all parts one numbering, in the order of the parts, below output/; how many they are."""
+    for name in OUTPUTS:
+        gathered = folder / "numbered" / name
+        delete(gathered)
+        gathered.mkdir(parents=True)
+        places = [(index, shard) for index, count in enumerate(shards) for shard in range(count)]
+        for number, (index, shard) in enumerate(places):
+            os.link(part_folder(folder, index) / name / shard_name(shard), gathered / shard_name(number))
+        link_tree(gathered, output / name)
+    return sum(shards)
+
+
+def _by_source(results: Iterable[Mapping[str, Any]], name: str) -> dict[str, int]:
+    total = Counter[str]()
+    for result in results:
+        total[result["source"]] += result[name]
+    return _positive(total)
+
+
+def _positive(counts: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _encodings(results: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """{source: {encoding: documents}}, those in UTF-8 left out."""
     total: dict[str, Counter[str]] = {}
     for result in results:
-        total.setdefault(result["source"], Counter()).update(result["causes"])
-    return total
+        total.setdefault(result["source"], Counter()).update(result["encodings"])
+    return {name: _positive(encodings) for name, encodings in total.items() if encodings}
+
+
+def _composition(settings: Collect, source: Source, counts: Counts) -> dict[str, Any]:
+    """What a source gives to the mix: documents, bytes, its share of all bytes, and what it was to give."""
+    flow = counts.sources.get(source.name, Flow())
+    whole = sum(other.bytes_out for other in counts.sources.values())
+    own = {"source": source.name, "licence": source.licence, "documents": flow.documents_out, "bytes": flow.bytes_out}
+    budget = settings.budget(source)
+    return {**own, "share": share(flow.bytes_out, whole), **({"budget_bytes": budget} if budget else {})}
 
 
 def require_input_folder(folder: Path) -> None:
@@ -103,14 +144,15 @@ def accept_missing(settings: Collect, missing: Mapping[str, MissingSource], part
 RETRY = "To have them, run `ANTIMATTER_FRESH=1 dvc repro --force collect` when it can be fetched."
 
 
-def warn_of_ignored(ignored: Mapping[str, Mapping[str, int]]) -> None:
+def warn_of_ignored(ignored: Mapping[str, Counter[str]]) -> None:
     """One warning for every source with files that we cannot read."""
     for name, suffixes in ignored.items():
-        kinds = ", ".join(f"{count} x {suffix}" for suffix, count in suffixes.items())
-        print(
-            f"warning: source {name}: files ignored ({kinds}); documents are read from .txt, .md, .jsonl and .parquet",
-            file=sys.stderr,
-        )
+        if kinds := ", ".join(f"{count} x {suffix}" for suffix, count in _positive(suffixes).items()):
+            print(
+                f"warning: source {name}: files ignored ({kinds}); `format:` of the source says what they hold, "
+                "if they hold documents",
+                file=sys.stderr,
+            )
 
 
 def require_unique_ids(folder: Path) -> None:
@@ -126,14 +168,18 @@ def require_unique_ids(folder: Path) -> None:
         )
 
 
+def _place(source: Source) -> str:
+    return source.package or source.path or f"{source.dataset}@{source.revision[:12]}"
+
+
 def _describe(source: Source) -> str:
-    return f"source {source.name} ({source.package or source.path})"
+    return f"source {source.name} ({_place(source)})"
 
 
 def _loss(source: Source, missing: MissingSource) -> dict[str, str]:
     return {
         "source": source.name,
-        "package": source.package or source.path,
+        "package": _place(source),
         "cause": missing.cause,
         "lost": f"all documents of {source.name}",
         "advice": RETRY,
@@ -141,10 +187,13 @@ def _loss(source: Source, missing: MissingSource) -> dict[str, str]:
 
 
 def _provenance(source: Source) -> dict[str, Any]:
-    facts = {"source": source.name, "licence": source.licence}
-    if source.kind == "files":
-        return {**facts, "path": source.path}
-    return {**facts, "package": source.package, "file": source.file, "sha256": source.sha256}
+    fields = {
+        "files": ("path", "version"),
+        "package": ("package", "file", "sha256"),
+        "hub": ("dataset", "revision", "members"),
+    }[source.kind]
+    facts = {name: getattr(source, name) for name in fields if getattr(source, name)}
+    return {"source": source.name, "licence": source.licence, **facts}
 
 
 def _nothing(settings: Collect, missing: Mapping[str, MissingSource], counts: Counts) -> str:
@@ -156,6 +205,6 @@ def _nothing(settings: Collect, missing: Mapping[str, MissingSource], counts: Co
     return (
         f"there is nothing to build a model from. {read_words}"
         + (f"These sources cannot be had:{lines}\n" if lines else "")
-        + "Put your own text into input/ (.txt, .md, .jsonl, .parquet)"
+        + "Put your own text into input/ (.txt, .jsonl, .parquet, .csv, .html, archives, ...)"
         + (", or run again with a network." if lines else ", or add sources to params.yaml.")
     )

@@ -1,6 +1,8 @@
 """Which documents stay out of the corpus already here, and under which reason in the ledger.
 
-collect.undecodable              not UTF-8, or not of the source's shape; the bytes are in data/raw/quarantine
+collect.undecodable              in no encoding, or not of the source's shape; the bytes are in data/raw/quarantine
+collect.unreadable_file          a file, or its rest: truncated, corrupt, without a column of text; it stays where it is
+collect.refused_archive          links, unsafe names, absurd compression, too many members, an archive in an archive
 collect.too_large                more bytes than we hold in memory for one document; it stays where it is
 collect.index_page               a page that only lists other pages
 collect.held_out_conversation    a dialogue that fine-tuning is validated on
@@ -9,7 +11,6 @@ collect.too_short                fewer characters than the source's minimum_char
 collect.budget                   beyond max_documents or max_bytes
 """
 
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from antimatter.collect.conversations import is_held_out
@@ -17,6 +18,8 @@ from antimatter.collect.drafts import Draft
 from antimatter.params.collect import Source
 
 UNDECODABLE = "collect.undecodable"
+UNREADABLE_FILE = "collect.unreadable_file"
+REFUSED = "collect.refused_archive"
 TOO_LARGE = "collect.too_large"
 INDEX_PAGE = "collect.index_page"
 BUDGET = "collect.budget"
@@ -33,16 +36,11 @@ class Verdict(NamedTuple):
     threshold: float | None = None
 
 
-def is_index_page(source: Source, member: str) -> bool:
-    """Whether the source names this member as one that only lists others."""
-    return any(fnmatchcase(member, pattern) for pattern in source.index_pages)
-
-
 def judge(source: Source, draft: Draft) -> Verdict | None:
     """Why this document is left out, or None if it is kept as far as it alone decides."""
     if source.held_out_share and is_held_out(draft.key, source.held_out_share):
         return Verdict(HELD_OUT)
-    if not draft.text.strip():
+    if not draft.text or draft.text.isspace():
         return Verdict(EMPTY, 0, 1)
     if len(draft.text) < source.minimum_characters:
         return Verdict(TOO_SHORT, len(draft.text), source.minimum_characters)

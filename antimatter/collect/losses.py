@@ -1,33 +1,102 @@
-"""Sources whose text did not arrive, in words: what was lost, why, and what to do about it."""
+"""Text that did not arrive, in words: what was lost of each source, why, and what to do about it."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from antimatter.collect.archives import LARGEST_MEMBER_BYTES
-from antimatter.collect.drafts import ENCODING, FIELD, SHAPE
-from antimatter.collect.judge import BUDGET, EMPTY, HELD_OUT, INDEX_PAGE, TOO_LARGE, TOO_SHORT, UNDECODABLE
-from antimatter.corpus.ledger import Counts
+from antimatter.collect.drafts import DAMAGE, ENCODING, FIELD, HOSTILE, LARGEST_DOCUMENT_BYTES, SHAPE
+from antimatter.collect.errors import TooMuchRejected
+from antimatter.collect.judge import BUDGET, EMPTY, HELD_OUT, INDEX_PAGE, TOO_LARGE, TOO_SHORT
+from antimatter.corpus.ledger import Counts, Flow
 from antimatter.params.collect import Collect, Source
 
 WANTED = (TOO_SHORT, BUDGET, INDEX_PAGE, HELD_OUT)
 """The user set these limits: nothing to warn of."""
 
 
-def describe(settings: Collect, counts: Counts, causes: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """One line for every source that lost most of its documents unwanted, or any that could not be read.
+@dataclass
+class Rejected:
+    """What of one source could not be read."""
 
-    causes  {source: {ENCODING, FIELD or SHAPE: how many documents}}
-    """
+    documents: int = 0
+    """Records, and files or rests of files, each counted as one."""
+    bytes: int = 0
+    unread_bytes: int = 0
+    """Of files alone, which did not arrive as text."""
+    causes: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    """{cause: the first few, in words}"""
+
+    def share(self, flow: Flow) -> float:
+        """The larger of the shares of documents and of bytes: one broken file among many records may be most of it."""
+        documents = self.documents / max(1, flow.documents_in)
+        return max(documents, self.bytes / max(1, flow.bytes_in + self.unread_bytes))
+
+
+def rejected(results: Iterable[Mapping[str, Any]]) -> dict[str, Rejected]:
+    """{source: what the parts rejected}."""
+    total: dict[str, Rejected] = {}
+    for result in results:
+        own = total.setdefault(result["source"], Rejected())
+        own.documents += result["rejected"]["documents"]
+        own.bytes += result["rejected"]["bytes"]
+        own.unread_bytes += result["rejected"]["unread_bytes"]
+        own.causes.update(result["causes"])
+        for cause, told in result["examples"].items():
+            own.examples[cause] = (own.examples.get(cause, []) + told)[:3]
+    return total
+
+
+def describe(settings: Collect, counts: Counts, lost: Mapping[str, Rejected]) -> list[str]:
+    """One line for every source that lost most of its documents unwanted, or any that could not be read."""
+    lines = []
+    for source in settings.sources:
+        flow, own = counts.sources.get(source.name), lost.get(source.name, Rejected())
+        unwanted = {reason: n for reason, n in flow.removed.items() if reason not in WANTED} if flow else {}
+        if flow and (own.documents or 2 * sum(unwanted.values()) > flow.documents_in):
+            lines.append(
+                f"source {source.name}: {sum(unwanted.values())} of {flow.documents_in} documents gave no text "
+                f"({top_reasons(unwanted)}). {_advice(source, unwanted, own)}"
+                + (" The bytes and the errors are in data/raw/quarantine." if own.causes else "")
+            )
+    return lines
+
+
+def short_of_budget(settings: Collect, counts: Counts) -> list[str]:
+    """One line for every source with a weight that gave less than its part: the mix is not what was asked for."""
     lines = []
     for source in settings.sources:
         flow = counts.sources.get(source.name)
-        lost = {reason: n for reason, n in flow.removed.items() if reason not in WANTED} if flow else {}
-        unread = lost.get(UNDECODABLE, 0) + lost.get(TOO_LARGE, 0)
-        if flow and (unread or 2 * sum(lost.values()) > flow.documents_in):
+        if source.weight and flow and flow.bytes_out < 0.95 * settings.budget(source):
             lines.append(
-                f"source {source.name}: {sum(lost.values())} of {flow.documents_in} documents gave no text "
-                f"({top_reasons(lost)}). {_advice(source, lost, causes.get(source.name, {}))}"
+                f"source {source.name}: {flow.bytes_out / 1e9:.3f} GB of the {settings.budget(source) / 1e9:.3f} GB "
+                "that its weight asks for. There is no more: lower target_bytes or its weight, or add to its `members`."
             )
     return lines
+
+
+def require_readable(
+    settings: Collect, max_share: float, counts: Counts, lost: Mapping[str, Rejected], where: str
+) -> None:
+    """Raises: TooMuchRejected if more than max_share of a source could not be read; `where` its remains lie."""
+    lines = []
+    for source in settings.sources:
+        flow, own = counts.sources.get(source.name), lost.get(source.name, Rejected())
+        if flow and own.documents and own.share(flow) > max_share:
+            told = [example for cause in sorted(own.examples) for example in own.examples[cause]][:6]
+            share = f"{own.share(flow):.1%} by number or bytes"
+            head = f"source {source.name}: {own.documents} of {flow.documents_in} ({share})"
+            lines.append("\n    ".join([head, *told, _advice(source, flow.removed, own)]))
+    if lines:
+        raise TooMuchRejected(
+            f"more than {max_share:.2%} of a source could not be read (collect.max_rejected_share); "
+            "nothing was published:\n  "
+            + "\n  ".join(lines)
+            + f"\nEverything that was read, the ledger and the rejected "
+            f"bytes lie in {where}. Mend the input, or accept the loss by raising collect.max_rejected_share: what was "
+            "read is not read again."
+        )
 
 
 def top_reasons(removed: Mapping[str, int]) -> str:
@@ -40,30 +109,28 @@ def top_reasons(removed: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {documents}" for reason, documents in most)
 
 
-def _advice(source: Source, lost: Mapping[str, int], causes: Mapping[str, int]) -> str:
-    found: list[str] = []
-    if source.kind == "files":
-        most = sorted(causes, key=lambda cause: (-causes[cause], cause))
-        found += [_OF_FILES[cause].format(field=source.text_field) for cause in most if cause in _OF_FILES]
-        if EMPTY in lost:
-            found.append(
-                f"No text but white space: see whether text_field ({source.text_field!r} now) is the field that "
-                "holds the text."
-            )
-    elif UNDECODABLE in lost or EMPTY in lost:
-        found.append(f"See whether `members` and parser {source.parser} in params.yaml fit {source.package}.")
-    if TOO_LARGE in lost:
+def _advice(source: Source, removed: Mapping[str, int], own: Rejected) -> str:
+    most = sorted(own.causes, key=lambda cause: (-own.causes[cause], cause))
+    found = [_ADVICE[cause].format(field=source.text_field) for cause in most if cause in _ADVICE]
+    if source.kind == "package" and own.causes:
+        found = [f"See whether `members` and `format` in params.yaml fit {source.package}."]
+    if EMPTY in removed:
         found.append(
-            f"More than {LARGEST_MEMBER_BYTES:,} bytes in one document: "
-            + ("split it, or write one document a line as .jsonl." if source.kind == "files" else "it was not read.")
+            f"No text but white space: see whether text_field ({source.text_field!r} now) is the field that holds the "
+            "text."
         )
-    if UNDECODABLE in lost:
-        found.append("The bytes and the errors are in data/raw/quarantine.")
+    if TOO_LARGE in removed:
+        found.append(
+            f"More than {LARGEST_DOCUMENT_BYTES:,} bytes in one document: split it, name the `separator` between its "
+            "documents, or write one document a line as .jsonl."
+        )
     return " ".join(found)
 
 
-_OF_FILES = {
-    ENCODING: "Not UTF-8: convert the file (`iconv -f LATIN1 -t UTF-8`, or -f UTF-16).",
-    FIELD: "No text in field {field!r} of .jsonl: set text_field of this source in params.yaml to the one that has it.",
-    SHAPE: "No JSON: .jsonl holds one object a line.",
+_ADVICE = {
+    ENCODING: "In no encoding that could be recognised: name it (`encoding:` of this source) or convert the file.",
+    FIELD: "No text in field or column {field!r}: set text_field of this source in params.yaml to the one that has it.",
+    SHAPE: "Not the shape of its format: .jsonl holds one object a line, .csv as many fields a row as the header.",
+    DAMAGE: "Damaged files: fetch them again.",
+    HOSTILE: "Archives with links, unsafe names, absurd sizes or archives inside are not read: unpack them yourself.",
 }

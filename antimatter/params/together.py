@@ -36,7 +36,7 @@ def held_out_dialogues_stay_out(collect: Any, conversations: Any) -> Found:
     """What fine-tuning validates on must not be pretraining text."""
     share = conversations.validation_share
     for index, source in enumerate(collect.sources):
-        if source.parser == "chitchat" and source.held_out_share < share:
+        if source.format == "chitchat" and source.held_out_share < share:
             yield (
                 ("collect", "sources", index, "held_out_share"),
                 f"is {source.held_out_share:g}: pretraining would see dialogues that conversations.validation_share "

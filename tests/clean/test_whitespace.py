@@ -1,38 +1,98 @@
 """Whitespace: what is invisible becomes regular, what carries meaning stays."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antimatter.clean.whitespace import collapse
+from antimatter.clean.whitespace import blank_lines, line_ends, spaces
+
+spaced = st.text(alphabet=st.one_of(st.sampled_from(" \t\n\xa0\u3000.|ab"), st.characters()))
 
 
-def test_unicode_spaces_become_plain_ones_and_trailing_ones_go():
-    assert collapse("one\u00a0two\u3000three \t\nfour", 1) == "one two three\nfour"
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
+def test_every_line_end_becomes_a_line_feed(end):
+    assert line_ends(f"one{end}two\nthree") == ("one\ntwo\nthree", 1, {})
 
 
-def test_indentation_and_tabs_inside_stay():
-    assert collapse("def f():\n    return\t1", 1) == "def f():\n    return\t1"
+def test_line_feeds_stay_and_crlf_is_one_line_end():
+    assert line_ends("one\ntwo") == ("one\ntwo", 0, {})
+    assert line_ends("a\r\n\r\nb\n\rc").text == "a\n\nb\n\nc"
+
+
+@pytest.mark.parametrize("space", "\u00a0\u1680\u2000\u2003\u2009\u200a\u202f\u205f\u3000")
+def test_every_space_of_unicode_becomes_a_plain_one(space):
+    assert spaces(f"one{space}two") == ("one two", 1, {})
+
+
+def test_spaces_and_tabs_at_line_ends_go():
+    assert spaces("one \t\ntwo  \n\t\nthree ") == ("one\ntwo\n\nthree", 6, {})
+
+
+def test_a_line_of_prose_has_single_spaces():
+    assert spaces("One.  Two words.   Three  more here.").text == "One. Two words. Three more here."
+    assert spaces('He said "so."  Then  he left').text == 'He said "so." Then he left'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    return  x  # indented",
+        "\tx  = 1",
+        "a\tb  c",
+        "| a  | b |",
+        "name    size",  # one gap of four
+        "name  size  date",  # two gaps of two
+        "x = 1    # a comment",
+        "...   return x",  # a prompt, and then the indentation of the code
+        ">>>  x = 1",
+        "//   indented in a comment",
+        "-  bullet",
+        "x = f(1)  # a comment as PEP 8 wants it",
+        "int x;  // the same in C",
+        '>>> print("a  b")',
+        "Yes.     No.",
+    ],
+)
+def test_code_and_tables_keep_their_spaces(line):
+    assert spaces(f"Some prose.\n{line}\nmore") == (f"Some prose.\n{line}\nmore", 0, {})
+
+
+def test_each_line_is_looked_at_alone():
+    assert spaces("two  gap\na  b  c\n  in  dent\nlast  one").text == "two gap\na  b  c\n  in  dent\nlast one"
 
 
 def test_runs_of_blank_lines_shrink_to_the_maximum():
-    assert collapse("a\n\n\n\nb\n\nc\nd", 1) == "a\n\nb\n\nc\nd"
-    assert collapse("a\n\n\n\nb", 0) == "a\nb"
-    assert collapse("a\n \t \n\nb", 1) == "a\n\nb"
+    assert blank_lines("a\n\n\n\nb\n\nc\nd", 1) == ("a\n\nb\n\nc\nd", 2, {})
+    assert blank_lines("a\n\n\n\nb", 0).text == "a\nb"
+    assert blank_lines("a\n \t \n\nb", 1).text == "a\n\nb"
+    assert blank_lines("a\n\n\n\nb", 5).text == "a\n\n\n\nb"
 
 
-def test_the_first_line_keeps_its_indentation():
-    assert collapse("\n\n  indented\n\n", 1) == "  indented"
+def test_the_ends_lose_blank_lines_and_the_first_line_keeps_its_indentation():
+    assert blank_lines("\n \n  indented\n\n", 1).text == "  indented"
+    assert blank_lines("one  \n \n", 1).text == "one  ", "spaces at a line's end are the step spaces' subject"
+    assert blank_lines(" \n\t", 1).text == ""
 
 
-@given(st.text(), st.integers(0, 3))
-def test_collapsing_twice_changes_nothing_more(text, blank_lines):
-    once = collapse(text, blank_lines)
-    assert collapse(once, blank_lines) == once
+@pytest.mark.parametrize("edit", [line_ends, spaces, lambda text: blank_lines(text, 1)])
+@given(text=spaced)
+def test_twice_changes_nothing_more_and_the_count_tells_whether_anything_changed(edit, text):
+    once = edit(text)
+    assert (once.characters > 0) == (once.text != text)
+    assert edit(once.text) == (once.text, 0, {})
 
 
-@given(st.text())
+@given(spaced)
 def test_no_visible_character_is_lost_or_moved(text):
     def visible(s):
-        return [c for c in s if not c.isspace() and c not in "\x1c\x1d\x1e\x1f"]
+        return [c for c in s if not c.isspace()]
 
-    assert visible(collapse(text, 1)) == visible(text)
+    assert visible(blank_lines(spaces(line_ends(text).text).text, 1).text) == visible(text)
+
+
+@pytest.mark.parametrize(
+    "nasty", [" " * 1_000_000 + "x", "x" + " \t" * 500_000 + "x", "\n " * 500_000 + "x", " \n" * 500_000]
+)
+def test_a_megabyte_of_blanks_takes_no_time(nasty):
+    spaces(nasty)
+    blank_lines(nasty, 100)

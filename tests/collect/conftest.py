@@ -51,7 +51,7 @@ class Project:
     def source(self, name: str, content: Mapping[str, bytes | str], **settings: Any) -> dict[str, Any]:
         """A source of kind package, with its wheel in the cache."""
         cached = settings.pop("cached", True)
-        fields = {"parser": "plain_text", "members": ["*.txt"], **settings}
+        fields = {"format": "text", "members": ["*.txt"], **settings}
         return {"name": name, "kind": "package", **self.wheel(name, content, cached), **fields}
 
     def write_params(self, **groups: Any) -> None:
@@ -59,10 +59,10 @@ class Project:
             YAML().dump(groups, file)
 
     def collect(self, *sources: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
-        """Run the stage on these sources; its report."""
+        """Run the stage on these sources; its report. Any share of them may be broken, unless the settings say else."""
         from stages import collect
 
-        self.write_params(collect={"sources": list(sources), **settings})
+        self.write_params(collect={"sources": list(sources), "max_rejected_share": 1.0, **settings})
         collect.main()
         return self.report("collect")
 

@@ -70,7 +70,7 @@ def many(count):
 def test_validation_dialogues_are_never_collected_for_pretraining(project):
     train, validation = conversations(project, many(300), validation_share=0.1)
     assert 10 < len(validation) < 60 and len(train) + len(validation) == 300
-    source = project.source("chat", {"d.json": json.dumps(many(300))}, parser="chitchat", members=["*.json"])
+    source = project.source("chat", {"d.json": json.dumps(many(300))}, format="chitchat", members=["*.json"])
     project.collect({**source, "held_out_share": 0.15})
     collected = {origin.partition("#")[2] for origin in project.texts()}
     assert collected and not collected & {item["id"] for item in validation}

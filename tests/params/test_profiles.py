@@ -101,7 +101,7 @@ def test_the_demo_writes_out_every_parameter():
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_holds_nothing_but_differences(name):
     overlay = YAML(typ="safe").load((FOLDER / f"{name}.yaml").read_text())
-    demo = YAML(typ="safe").load((FOLDER / "demo.yaml").read_text())
+    demo = YAML(typ="safe").load(compose(overlay.pop("extends", "demo"), FOLDER))
     same = [f"{g}.{key}" for g, values in overlay.items() for key, value in values.items() if demo[g][key] == value]
     assert same == []
 
@@ -141,3 +141,33 @@ def test_the_small_profiles_train_as_the_specification_says():
     model = compact["model"]
     assert (model.layers, model.width, model.heads, model.feed_forward, model.dropout) == (8, 512, 8, 1024, 0.25)
     assert (compact["train"].learning_rate, compact["train"].warmup_steps, model.tied_embeddings) == (5e-4, 1000, False)
+
+
+@pytest.mark.parametrize("name", ["antimatter-300m", "antimatter-500m"])
+def test_the_large_profiles_compose_45_gb_of_five_kinds_by_weight(name):
+    collect = groups(name)["collect"]
+    budgets = {source.name: collect.budget(source) for source in collect.sources}
+    kinds = {
+        "web": ("c4", "refinedweb", "fineweb_edu"),
+        "encyclopedia": ("wikipedia",),
+        "books": ("gutenberg",),
+        "code": ("stack_edu",),
+        "conversations": ("stackexchange", "ultrachat"),
+    }
+    assert {source for sources in kinds.values() for source in sources} | {"input"} == set(budgets)
+    assert sum(budgets.values()) == pytest.approx(45e9, rel=1e-6)
+    assert all(min(budgets[source] for source in sources) > 5e8 for sources in kinds.values())
+    assert {source.kind for source in collect.sources if source.weight} == {"hub"}
+
+
+def test_a_profile_extends_another_and_a_circle_is_an_error(tmp_path):
+    (tmp_path / "demo.yaml").write_text("a:\n  x: 1  # kept\n  y: 2\n  z: 3\n")
+    (tmp_path / "one.yaml").write_text("extends: two\na:\n  x: 7\n")
+    (tmp_path / "two.yaml").write_text("a:\n  y: 8\n")
+    assert compose("one", tmp_path) == "a:\n  x: 7  # kept\n  y: 8\n  z: 3\n"
+    (tmp_path / "two.yaml").write_text("extends: one\na:\n  y: 8\n")
+    with pytest.raises(ParameterError, match=r"circle \(one -> two -> one"):
+        compose("one", tmp_path)
+    (tmp_path / "two.yaml").write_text("extends: tow\n")
+    with pytest.raises(UnknownProfile, match="Did you mean two"):
+        compose("two", tmp_path)

@@ -22,7 +22,7 @@ conversations:
   file: ""
   sha256: ""
 benchmarks: {sources: []}
-clean: {repair_unicode: true}
+clean: {}
 filter:
   policies:
     - {name: prose, rule_sets: [gopher_quality], languages: [en]}

@@ -25,7 +25,8 @@ def test_the_chain_accounts_for_every_document(finished):
     assert reports["collect"]["documents_out"] == 125
     for before, after in (("collect", "clean"), ("clean", "filter"), ("filter", "dedup"), ("dedup", "tokenize")):
         assert reports[before]["documents_out"] == reports[after]["documents_in"]
-    assert reports["clean"]["edited_documents"]["unicode"] >= 1
+    steps = {step["name"]: step for step in reports["clean"]["steps"]}
+    assert steps["ftfy"]["documents"] >= 1 and steps["ftfy"]["characters"] >= 1
     assert reports["filter"]["removed"]["language.other"] == 1
     assert reports["filter"]["removed"]["gopher_quality.word_count"] == 1
     assert reports["dedup"]["removed"]["dedup.exact"] == 1

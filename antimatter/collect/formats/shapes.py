@@ -1,21 +1,33 @@
-"""One small function per shape of archive member: (name, bytes) -> drafts.
+"""Shapes of single datasets, one small function each: (name, bytes) -> drafts.
 
-A member that does not have the shape raises ValueError (a UnicodeDecodeError is one) and is quarantined whole.
+A file that does not have the shape raises ValueError (a UnicodeDecodeError is one) and is quarantined whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
+from antimatter.collect import drafts
+from antimatter.collect.compression import read_whole
 from antimatter.collect.conversations import read_dialogues, spoken_turns
-from antimatter.collect.drafts import Draft, decode, parse_json
-from antimatter.collect.html import fragment_text, main_content
+from antimatter.collect.drafts import Broken, Draft, Oversized, decode, parse_json
+from antimatter.collect.formats.html import fragment_text
+from antimatter.params.collect import Source
 
-Parser = Callable[[str, bytes], Iterator[Draft]]
+Shape = Callable[[str, bytes], Iterator[Draft]]
 
 
-def plain_text(name: str, data: bytes) -> Iterator[Draft]:
-    """One member, one document."""
-    yield Draft(name, decode(data))
+def read(stream: BinaryIO, origin: str, source: Source) -> Iterator[Draft | Broken | Oversized]:
+    """The documents of a stream in the shape that source.format names."""
+    data, size = read_whole(stream, drafts.LARGEST_DOCUMENT_BYTES)
+    if size > drafts.LARGEST_DOCUMENT_BYTES:
+        yield Oversized(origin, size, drafts.LARGEST_DOCUMENT_BYTES)
+        return
+    try:
+        found = list(SHAPES[source.format](origin, data))
+    except ValueError as error:
+        yield Broken.by(error, origin, 0, data)
+        return
+    yield from found
 
 
 def wiki_summaries(name: str, data: bytes) -> Iterator[Draft]:
@@ -76,12 +88,6 @@ def _entry(heading: str, html: str) -> str:
     return f"{heading}: {text}" if text else ""
 
 
-def html_main(name: str, data: bytes) -> Iterator[Draft]:
-    """The main content of a page; its title goes to metadata."""
-    title, text = main_content(decode(data))
-    yield Draft(name, text, metadata={"title": title} if title else {})
-
-
 def chitchat(name: str, data: bytes) -> Iterator[Draft]:
     """One dialogue, one document; one turn, one line. Nothing tells the speakers apart."""
     for key, turns in read_dialogues(data):
@@ -89,12 +95,10 @@ def chitchat(name: str, data: bytes) -> Iterator[Draft]:
         yield Draft(f"{name}#{key}", "\n".join(lines), key)
 
 
-PARSERS: dict[str, Parser] = {
-    "plain_text": plain_text,
+SHAPES: dict[str, Shape] = {
     "wiki_summaries": wiki_summaries,
     "licensedcode": licensedcode,
     "factbook": factbook,
-    "html_main": html_main,
     "chitchat": chitchat,
 }
 

@@ -1,19 +1,16 @@
-"""Each shape of archive member, on a member made by hand."""
+"""Each shape of a single dataset, on a file made by hand."""
 
+import io
 import json
 
 import pytest
 
-from antimatter.collect.parsers import PARSERS, chitchat, factbook, html_main, licensedcode, plain_text, wiki_summaries
+from antimatter.collect.formats.shapes import SHAPES, chitchat, factbook, licensedcode, read, wiki_summaries
+from antimatter.params.collect import Source
 
 
 def dump(value):
     return json.dumps(value).encode()
-
-
-def test_plain_text_takes_byte_order_marks_and_foreign_line_ends():
-    (draft,) = plain_text("a.txt", b"\xef\xbb\xbfTo be,\r\nor not\rto be")
-    assert (draft.origin, draft.text) == ("a.txt", "To be,\nor not\nto be")
 
 
 def test_a_wiki_summary_is_title_and_extract():
@@ -74,34 +71,6 @@ def test_factbook_headings_lead_their_texts_and_html_becomes_text():
     )
 
 
-PAGE = """<html><head><title>textwrap &#8212;
- Text wrapping</title></head><body>
-<div class="related" role="navigation"><ul><li><a href="genindex.html">index</a></li></ul></div>
-<div class="document"><div class="body" role="main"><h1>Wrapping<a class="headerlink" href="#x">&para;</a></h1>
-<p>Some &lt;text&gt; that   explains
-the module at length.</p><pre>def wrap():
-    return 1</pre>
-<table><tr><th>x</th><th>y</th></tr>
-<tr><td><p>1</p></td><td><p>2 &amp; 3</p></td></tr><tr><td>4</td><td></td></tr></table>
-</div></div>
-<div class="footer">Copyright 2025. Last updated yesterday.</div></body></html>"""
-
-
-def test_of_a_page_the_main_content_stays():
-    (draft,) = html_main("library/textwrap.html", PAGE.encode())
-    assert draft.metadata == {"title": "textwrap — Text wrapping"}
-    assert draft.text == (
-        "Wrapping\n\nSome <text> that explains the module at length.\n\n"
-        "def wrap():\n    return 1\n\n"
-        "x | y\n1 | 2 & 3\n4"
-    )
-
-
-def test_a_page_without_anything_is_empty():
-    (draft,) = html_main("x.html", b"")
-    assert (draft.text, draft.metadata) == ("", {})
-
-
 def message(sender, text):
     return {"text": text, "timestamp": "2018-05-09T23:19:51Z", "sender": sender}
 
@@ -113,14 +82,22 @@ def test_of_a_dialogue_a_turn_is_a_line_and_nobody_has_a_name():
     assert draft.text == "hi anyone here?\nyes"
 
 
-@pytest.mark.parametrize("parser", sorted(PARSERS))
-def test_bytes_that_are_no_text_are_refused_by_every_parser(parser):
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_bytes_that_are_no_text_are_refused_by_every_shape(shape):
     with pytest.raises(ValueError):
-        list(PARSERS[parser]("x", b"\xff\xfe{"))
+        list(SHAPES[shape]("x", b"\xff\xfe{"))
 
 
-@pytest.mark.parametrize("parser", ["wiki_summaries", "factbook", "chitchat"])
+@pytest.mark.parametrize("shape", ["wiki_summaries", "factbook", "chitchat"])
 @pytest.mark.parametrize("data", [b"[1]", b"{", b'{"a": [1]}', b'{"a": 1}', b"[" * 100_000])
-def test_json_of_another_shape_is_refused(parser, data):
+def test_json_of_another_shape_is_refused(shape, data):
     with pytest.raises(ValueError):
-        list(PARSERS[parser]("x", data))
+        list(SHAPES[shape]("x", data))
+
+
+def test_a_file_of_another_shape_is_quarantined_whole():
+    source = Source(name="s", kind="files", path="input", format="wiki_summaries")
+    (broken,) = read(io.BytesIO(b'{"a": {"title": "a"}, "b": 1}'), "w.json", source)
+    assert (broken.origin, broken.data) == ("w.json", b'{"a": {"title": "a"}, "b": 1}')
+    (draft,) = read(io.BytesIO(b'{"a": {"title": "a", "extract": "b"}}'), "w.json", source)
+    assert (draft.origin, draft.text) == ("w.json#a", "a\nb")

@@ -1,0 +1,65 @@
+"""The line step of C4 (Raffel et al. 2020, JMLR 21(140), section 2.2), in the order of its reference code.
+
+A line, stripped, goes if: a word has more than 1000 characters; it does not end in . ? ! or ", or ends in "..."; it has
+fewer than five words once citation marks are deleted; it mentions javascript, or the words of a policy page.
+Page rules are judged elsewhere; for them the step tells what it saw on lines that had survived so far.
+"""
+
+import re
+
+from antimatter.clean.edits import Edit
+
+LONGEST_WORD = 1000  # characters
+FEWEST_WORDS = 5
+END_MARKS = (".", "?", "!", '"')
+ELLIPSIS = "..."
+POLICY = (
+    "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
+)  # fmt: skip
+_CITATION = re.compile(r"\[[0-9]*\]|\[edit\]|\[citation needed\]")
+
+
+def c4_lines(text: str) -> Edit:
+    """The lines that C4 would keep, stripped; no blank ones, because a blank line ends in no mark.
+
+    Facts: lines_in and lines_removed (blank ones not counted), words_in and words_removed (by whitespace), lorem_ipsum
+    and curly_brace (1 if a surviving line holds "lorem ipsum" or "{": C4 removes such a page whole).
+    """
+    kept: list[str] = []
+    lines_in = words_in = words_kept = lorem_ipsum = curly_brace = 0
+    for line in text.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        lines_in += 1
+        words_in += len(words)
+        if max(map(len, words)) > LONGEST_WORD:
+            continue
+        line = line.strip()
+        if "[" in line:
+            line = _CITATION.sub("", line)
+            words = line.split()
+        if not line.endswith(END_MARKS) or line.endswith(ELLIPSIS) or len(words) < FEWEST_WORDS:
+            continue
+        lowered = line.lower()
+        lorem_ipsum |= "lorem ipsum" in lowered
+        if "javascript" in lowered:
+            continue
+        curly_brace |= "{" in line
+        if any(phrase in lowered for phrase in POLICY):
+            continue
+        kept.append(line)
+        words_kept += len(words)
+    edited = "\n".join(kept)
+    facts = {
+        "lines_in": lines_in,
+        "lines_removed": lines_in - len(kept),
+        "words_in": words_in,
+        "words_removed": words_in - words_kept,
+        "lorem_ipsum": int(lorem_ipsum),
+        "curly_brace": int(curly_brace),
+    }
+    return Edit(edited, 0 if edited == text else max(1, len(text) - len(edited)), facts)
+
+
+FACTS = tuple(c4_lines("").facts)
