@@ -1,5 +1,6 @@
 """Clean one shard: every document through all steps, the empty ones removed, all counted."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.shards import read_shard, shard_name, write_shard
 from antimatter.params.clean import Clean
 
+_SLICE_BYTES = 8_000_000
 FLAGS = ("lorem_ipsum", "curly_brace")  # facts that are true or false; the others are numbers
 
 
@@ -29,9 +31,9 @@ def clean_shard(index: int, *, source: Path, output: Path, scratch: Path, settin
     changes: dict[str, dict[str, dict[str, int]]] = {step: {} for step in steps}
     signals = {column: [0] * table.num_rows for column in signal_names(settings)}
     removals: list[Removal] = []
-    texts, edited = table.column("text").to_pylist(), False
     sizes_in = _text_bytes(table.column("text"))
     names, ids = table.column("source").to_pylist(), table.column("id").to_pylist()
+    texts = _Texts(table.column("text"), sizes_in)
     for row, text in enumerate(texts):
         name = names[row]
         for step, edit_text in steps.items():
@@ -40,7 +42,7 @@ def clean_shard(index: int, *, source: Path, output: Path, scratch: Path, settin
                 examples.offer(step, name, ids[row], text, edit.text)
                 signals[f"{step}.characters"][row] = edit.characters
                 text = edit.text
-                texts[row], edited = text, True
+                texts.edited = True
             if edit.characters or edit.facts:
                 change = changes[step].setdefault(name, dict.fromkeys(("documents", "characters", *facts[step]), 0))
                 change["documents"] += edit.characters > 0
@@ -48,11 +50,12 @@ def clean_shard(index: int, *, source: Path, output: Path, scratch: Path, settin
                 for fact, value in edit.facts.items():
                     change[fact] += value
                     signals[f"{step}.{fact}"][row] = value
+        texts.put(text)
         if not text or text.isspace():
             removals.append(Removal(id=ids[row], source=name, reason="clean.empty", row=row))
-    if edited:
-        position = table.schema.get_field_index("text")
-        table = table.set_column(position, table.schema.field("text"), pa.array(texts, type=pa.string()))
+    position = table.schema.get_field_index("text")
+    table = table.set_column(position, table.schema.field("text"), texts.column())
+    del texts  # and with it the texts as they came, while the shard is copied to be written
     sizes_out = _text_bytes(table.column("text"))
     emptied = {removal.row for removal in removals}
     for row, name in enumerate(names):
@@ -74,6 +77,36 @@ def clean_shard(index: int, *, source: Path, output: Path, scratch: Path, settin
         "steps": changes,
         "counts": counts.to_plain(),
     }
+
+
+class _Texts:
+    """The texts of a column one by one, few of them at a time as Python's; `put` takes each back, edited or not."""
+
+    def __init__(self, before: pa.ChunkedArray, sizes: np.ndarray) -> None:
+        self.before, self.sizes = before, sizes
+        self.edited = False
+        """Whether a text of the present slice was changed; if none was, its Arrow buffers are used again."""
+        self.after: list[str] = []
+        self.chunks: list[pa.Array] = []
+
+    def __iter__(self) -> Iterator[str]:
+        ends = np.cumsum(self.sizes)
+        start = 0
+        while start < len(self.sizes):
+            first = ends[start - 1] if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, first + _SLICE_BYTES, side="right")))
+            chunk = self.before.slice(start, stop - start)
+            yield from chunk.to_pylist()
+            self.chunks += [pa.array(self.after, type=pa.string())] if self.edited else chunk.chunks
+            self.after, self.edited = [], False
+            start = stop
+
+    def put(self, text: str) -> None:
+        """The text that came last, after all steps."""
+        self.after.append(text)
+
+    def column(self) -> pa.ChunkedArray:
+        return pa.chunked_array(self.chunks, type=pa.string())
 
 
 def cleaner(source: Path, output: Path, scratch: Path, settings: Clean) -> "partial[dict[str, Any]]":

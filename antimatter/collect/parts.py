@@ -56,9 +56,12 @@ def collect_part(numbered: tuple[int, Part], *, folder: Path, shard_bytes: int) 
         if isinstance(item, Draft):
             text, size = item.text, len(item.text)
             if not text.isascii():
-                text = without_surrogates(text)
-                tally.surrogates += text is not item.text and text != item.text
-                size = len(text.encode())
+                try:
+                    size = len(text.encode())
+                except UnicodeEncodeError:
+                    text = without_surrogates(text)
+                    size = len(text.encode())
+                    tally.surrogates += 1
             flow.bytes_in += size
             verdict = judge(source, item) or (None if budget.take(size) else Verdict(BUDGET))
             if verdict:

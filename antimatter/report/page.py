@@ -4,6 +4,7 @@ The numbers and pictures are those of reports/ (deterministic, in git); times, m
 from work/runs and data/examples and are shown if they are there. The page itself is built, never tracked.
 """
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -61,20 +62,29 @@ def build_page(root: Path) -> Path:
     runs = Path(os.environ.get("ANTIMATTER_WORK") or root / "work") / "runs"
     pictures = {path.stem: path.read_text(encoding="utf-8") for path in sorted(reports.glob("*.svg"))}
     records = {path.stem: read_json(path) for path in sorted(runs.glob("*.json"))}
-    page = render(summary, pictures, read_json(samples) if samples.exists() else {}, records)
+    edits = root / "data" / "cleaned" / "examples" / "clean.jsonl"
+    lines = edits.read_text(encoding="utf-8").splitlines() if edits.exists() else []
+    page = render(
+        summary, pictures, read_json(samples) if samples.exists() else {}, records, [json.loads(line) for line in lines]
+    )
     with atomic_path(reports / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     return reports / "index.html"
 
 
 def render(
-    summary: Mapping[str, Any], pictures: Mapping[str, str], samples: Mapping[str, Any], records: Mapping[str, Any]
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, str],
+    samples: Mapping[str, Any],
+    records: Mapping[str, Any],
+    edits: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The page. Everything but `pictures` (our own SVG) is escaped."""
     sections = [
         _head(summary),
         _notes(summary),
         _section("Text", pictures.get("funnel", ""), _removed(summary.get("removed", {})), _sources(summary)),
+        _section("What cleaning changed", _edits(edits)),
         _section("Training", pictures.get("loss", ""), _facts(summary.get("training", {}), _TRAINING)),
         _section("Evaluation", pictures.get("bits_per_byte", ""), _scores(summary.get("evaluation", {}))),
         _section("What the model writes", _samples(samples)),
@@ -202,6 +212,24 @@ def _scores(evaluation: Mapping[str, Any]) -> str:
         rows.append([_cell(name), *map(_number, [numbers.count(figures["tokens"]), *losses, *gains])])
     methods = "".join(f"<p>{escape(str(words))}</p>" for words in evaluation.get("method", {}).values())
     return _table(head, rows) + f'<div class="small soft">{methods}</div>'
+
+
+def _edits(edits: Sequence[Mapping[str, Any]]) -> str:
+    """The first pairs of each step, a source at most once: excerpts before and after."""
+    chosen: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for edit in edits:
+        of_step = chosen.setdefault(str(edit["step"]), {})
+        if len(of_step) < 2:
+            of_step.setdefault(str(edit["source"]), edit)
+    rows = [
+        [
+            f"<td>{escape(step)}<br><small>{escape(source)}</small></td>",
+            *(f'<td><div class="text">{escape(str(edit[side]))}</div></td>' for side in ("before", "after")),
+        ]
+        for step, of_step in chosen.items()
+        for source, edit in of_step.items()
+    ]
+    return _table(["step", "before", "after"], rows) if rows else ""
 
 
 def _samples(samples: Mapping[str, Any]) -> str:

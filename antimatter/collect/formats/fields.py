@@ -49,8 +49,7 @@ def _message(message: Any) -> str | None:
 
 def scalars(fields: Mapping[str, Any]) -> dict[str, str]:
     """Texts, numbers and truth values as texts; lists, objects and nulls are left behind."""
-    plain = {name: value if type(value) is str else scalar(value) for name, value in fields.items()}
-    return {name: value for name, value in plain.items() if value is not None}
+    return {name: text for name, value in fields.items() if (text := scalar(value)) is not None}
 
 
 def scalar(value: Any) -> str | None:
@@ -59,7 +58,7 @@ def scalar(value: Any) -> str | None:
     >>> scalar(True), scalar(7), scalar(0.5), scalar([1])
     ('true', '7', '0.5', None)
     """
-    if isinstance(value, str):
+    if type(value) is str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"

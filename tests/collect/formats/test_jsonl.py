@@ -46,6 +46,8 @@ def test_in_a_stream_a_line_has_a_number_and_blank_lines_count():
         (b'{"text": {"a": "b"}}', FIELD),
         (b"[]", FIELD),
         (b"{", SHAPE),
+        (b'{"text": x}', SHAPE),
+        (b'{"text": "a"} {"text": "b"}', SHAPE),
         (b'{"text": "a", "text": "b"}', SHAPE),
         (b"[" * 99_999, SHAPE),
         (b'{"text": "x", "n": ' + b"9" * 5000 + b"}", SHAPE),
