@@ -21,7 +21,7 @@ from antimatter.corpus.shards import read_shard
 from antimatter.params.clean import Clean
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "data/raw/documents"
-STEPS = steps_of(Clean())  # the defaults, of which ftfy is the first
+STEPS = steps_of(Clean())  # the defaults
 ROUNDS = 3
 MOST_BYTES = 1_500_000  # of each source
 

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from antimatter import params
-from antimatter.collect import gather
+from antimatter.collect import gather, losses
+from antimatter.corpus.reports import read_json
 from antimatter.execution import entry, workspace
 from antimatter.params.collect import Collect
 
@@ -23,6 +24,8 @@ def main() -> None:
         writes=[TARGET / "documents", TARGET / "removed", TARGET / "quarantine"],
         build=partial(gather.build, max_rejected_share=settings.max_rejected_share),
     )
+    # an earlier run may have finished under another limit
+    losses.require_shares(read_json(Path("reports/collect.json"))["rejected_shares"], settings.max_rejected_share)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def c4_lines(text: str) -> Edit:
         curly_brace |= "{" in line
         if any(phrase in lowered for phrase in POLICY):
             continue
-        kept.append(line)
+        kept.append(line.strip())  # a citation mark at its start left a space
         words_kept += len(words)
     edited = "\n".join(kept)
     facts = {

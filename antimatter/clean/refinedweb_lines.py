@@ -2,8 +2,10 @@
 
 A line goes if more than half of its characters are capitals, if it is all digits, if it is a counter ("3 likes",
 "1.2K views"), or if it is a single word. In lines of at most ten words "items in cart", a final "Read more..." and an
-initial "Sign-in" are deleted. Blank lines stay. The paper gives examples of counters and phrases; the lists here are
-those of DCLM's reconstruction, compared without regard to case.
+initial "Sign-in" are deleted, and what is left is judged again. Blank lines stay. The paper gives examples of counters
+and phrases; the lists here are those of DCLM's reconstruction, compared without regard to case. Our own reading:
+counters in the singular ("1 comment"), a space before the unit ("7 k shares"), signs around a counter ("- 3 likes -"),
+and digits with spaces between them ("10 2023 7") as all digits.
 """
 
 import re
@@ -35,14 +37,12 @@ def refinedweb_lines(text: str) -> Edit:
         if words:
             lines_in += 1
             words_in += len(words)
-            if is_clutter(line, len(words)):
+            is_kept = not is_clutter(line, len(words))
+            while is_kept and len(words) <= SHORT_LINE and (shorter := _PHRASES.sub("", line)) != line:
+                line, words = shorter.strip(), shorter.split()
+                is_kept = not is_clutter(line, len(words))
+            if not is_kept:
                 continue
-            if len(words) <= SHORT_LINE:
-                shorter = _PHRASES.sub("", line)
-                if shorter != line:
-                    line, words = shorter.strip(), shorter.split()
-                    if not words:
-                        continue
             lines_kept += 1
             words_kept += len(words)
         kept.append(line)

@@ -1,4 +1,4 @@
-"""Clean one shard: every document through all steps, the empty ones removed, all counted."""
+"""Clean one shard: every document through all steps, those that show nothing removed, all counted."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antimatter.clean.examples import Examples, write_examples
+from antimatter.clean.invisible import shows_nothing
 from antimatter.clean.steps import facts_of, steps_of
 from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.shards import read_shard, shard_name, write_shard
@@ -51,7 +52,7 @@ def clean_shard(index: int, *, source: Path, output: Path, scratch: Path, settin
                     change[fact] += value
                     signals[f"{step}.{fact}"][row] = value
         texts.put(text)
-        if not text or text.isspace():
+        if shows_nothing(text):
             removals.append(Removal(id=ids[row], source=name, reason="clean.empty", row=row))
     position = table.schema.get_field_index("text")
     table = table.set_column(position, table.schema.field("text"), texts.column())

@@ -156,7 +156,7 @@ def _map_run(text: str, entities: bool) -> tuple[str, int]:
         or _CHANGED.search(mapped)
     ):
         return _repair_lines(text, entities)
-    return mapped, edited + composed
+    return mapped, min(len(text), edited + composed)  # what a map made and NFC composed would count twice
 
 
 def _repair_lines(text: str, entities: bool) -> tuple[str, int]:
@@ -196,14 +196,15 @@ def _map_odd(text: str) -> tuple[str, int, set[str]]:
     edited = len(odd)
     if not kinds:
         return text, 0, kinds
+    edited_before = 0
     if "\r" in kinds:
-        text = text.replace("\r\n", "\n")  # what is left is replaced as a single character
+        edited_before, text = len(text), text.replace("\r\n", "\n")  # what is left is replaced as a single character
+        edited_before -= len(text)
     if "\x1b" in kinds or any("\ud800" <= kind <= "\udfff" for kind in kinds):
         # these may take in neighbours that the maps have made: ftfy's order, step by step
-        text = fixes.fix_surrogates(text.translate({ord(key): value for key, value in _REPLACED.items()}))
-        without = fixes.remove_terminal_escapes(text)
-        edited += len(text) - len(without) - len(fixes.ANSI_RE.findall(text))  # ESC itself is counted already
-        return without.translate(chardata.CONTROL_CHARS), edited, kinds
+        mapped = fixes.fix_surrogates(text.translate({ord(key): value for key, value in _REPLACED.items()}))
+        mapped = fixes.remove_terminal_escapes(mapped).translate(chardata.CONTROL_CHARS)
+        return mapped, edited_before + lost_characters(text, mapped), kinds
     if len(kinds) > _FEW:
         return text.translate(_TABLE), edited, kinds
     for kind in sorted(kinds):

@@ -4,14 +4,16 @@ import re
 
 from antimatter.clean.edits import Edit
 
-# Unicode 15 section 5.8: CRLF, CR, NEL, VT, FF, LS and PS all end a line
-_OTHER_LINE_ENDS = "\r\x0b\x0c\x85\u2028\u2029"
-_LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+# Unicode 15 section 5.8: CRLF, CR, VT, FF, LS and PS all end a line
+_OTHER_LINE_ENDS = "\r\x0b\x0c\u2028\u2029"
+_LINE_END = re.compile("\r\n|[\r\x0b\x0c\u2028\u2029]")
 
 _OTHER_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # category Zs without the plain space
 _TRAILING = re.compile(r"[ \t](?<![ \t]{2})[ \t]*(?=\n|\Z)")  # tried only where a run begins: linear in a run's length
 _GAP = re.compile(r"  (?<=[^ \t\n]  )")  # the first two spaces of a run inside a line; the literal start makes it fast
 _RUN = re.compile(r" {2,}")
+# group 1 opens a text of a program: f("..", x = '..', ["..
+_QUOTATION = re.compile(r"""(\w\(|[=\[{] ?)?(?:"[^"\n]*"|(?<!\w)[rbf]?'[^'\n]*')""")
 _SENTENCE_END = frozenset(".!?:;。！？…")
 _CLOSING = "\"')]»”’"
 _PROMPTS = (">>> ", "... ", "$ ")
@@ -20,7 +22,10 @@ _WIDE = 4  # spaces; typists put two, or three, after a sentence, but nobody fou
 
 
 def line_ends(text: str) -> Edit:
-    """Every convention of ending a line becomes a line feed.
+    """Every convention of ending a line becomes a line feed, but for U+0085.
+
+    That one (NEL) is the byte of an ellipsis in Windows-1252 far more often than the line end of a mainframe. ftfy
+    makes that ellipsis of it; without ftfy it stays.
 
     >>> line_ends("one\\r\\ntwo\\x0cthree").text
     'one\\ntwo\\nthree'
@@ -34,12 +39,15 @@ def line_ends(text: str) -> Edit:
 def spaces(text: str) -> Edit:
     """Plain spaces, none at the end of a line, one at a time inside it.
 
-    Left alone: indentation, and all inside a line that is indented (also behind a prompt, comment, quote or bullet
-    sign), that holds a tab or '|', that looks like code with a comment after it, or that looks like columns: a gap of
-    four spaces, or two gaps of two that do not follow the end of a sentence.
+    Left alone: all inside a line that is indented, and all gaps of a block (lines up to a blank one) that is code or a
+    table. It is if one of its lines with a gap is: if it holds a tab or '|', if it begins with a prompt or a sign
+    before its first gap (bullet, quote, comment), if a comment follows a gap, if a gap has four spaces or stands inside
+    quotation marks (one after the end of a sentence only if the marks are those of a program), or if two gaps follow
+    no end of a sentence; or if two of its lines have such a gap that ends in the same column. So gaps after sentences
+    shrink in prose, and so does a stray one.
 
-    >>> spaces("One.  Two\\u00a0three  four \\nname    size  date").text
-    'One. Two three four\\nname    size  date'
+    >>> spaces("One.  Two\\u00a0three  four \\n\\nname    size  date\\na  1").text
+    'One. Two three four\\n\\nname    size  date\\na  1'
     """
     edited = 0
     if not text.isascii():
@@ -53,33 +61,67 @@ def spaces(text: str) -> Edit:
 
 
 def _single_gaps(text: str) -> str:
-    pieces, position = [], 0
+    pieces, position = [], 0  # all before position is settled; blocks do not overlap, so each is looked at once
     gap = _GAP.search(text)
     while gap:
-        start = text.rfind("\n", 0, gap.start()) + 1
-        end = text.find("\n", gap.start())
+        border = text.rfind("\n\n", position, gap.start())
+        start = position if border < 0 else border + 2
+        end = text.find("\n\n", gap.start())
         end = len(text) if end < 0 else end
-        line = text[start:end]
-        if not _keeps_its_gaps(line):
-            pieces += [text[position:start], _RUN.sub(" ", line)]
-            position = end
+        block = text[start:end]
+        lines = [line for line in block.split("\n") if "  " in line]
+        if not _is_code_or_table(lines):
+            pieces += [text[position:start], _shrunk(block)]
+        else:
+            pieces.append(text[position:end])
+        position = end
         gap = _GAP.search(text, end)
     return "".join([*pieces, text[position:]]) if pieces else text
 
 
-def _keeps_its_gaps(line: str) -> bool:
-    """Whether a line is code or part of a table, as far as its spaces tell."""
-    if line[0] in " \t" or "\t" in line or "|" in line:
-        return True
-    gaps = [gap.span() for gap in _RUN.finditer(line)]
-    if any(end - start >= _WIDE for start, end in gaps):
-        return True
-    if not any(map(str.isalnum, line[: gaps[0][0]])) or line.startswith(_PROMPTS):
-        return True
-    if any(line.startswith(_COMMENTS, end) for _, end in gaps):
-        return True
-    inside = [start for start, _ in gaps if line[max(0, start - 4) : start].rstrip(_CLOSING)[-1:] not in _SENTENCE_END]
-    return len(inside) >= 2
+def _is_code_or_table(lines: list[str]) -> bool:
+    """Whether the lines of a block that have gaps or indentation look so, as far as their spaces tell."""
+    columns: set[int] = set()
+    for line in lines:
+        first = len(line) - len(line.lstrip(" \t"))
+        gaps = [gap.span() for gap in _RUN.finditer(line, first)]
+        if not gaps:
+            continue
+        inside = [(start, end) for start, end in gaps if not _follows_sentence(line, start)]
+        ends = {end for _, end in inside}
+        if (
+            "\t" in line
+            or "|" in line
+            or len(inside) >= 2
+            or not columns.isdisjoint(ends)
+            or any(end - start >= _WIDE for start, end in gaps)
+            or not any(map(str.isalnum, line[first : gaps[0][0]]))
+            or line.startswith(_PROMPTS, first)
+            or any(line.startswith(_COMMENTS, end) for _, end in gaps)
+            or _quotes_code(line)
+        ):
+            return True
+        columns |= ends
+    return False
+
+
+def _follows_sentence(line: str, start: int) -> bool:
+    return line[max(0, start - 4) : start].rstrip(_CLOSING)[-1:] in _SENTENCE_END
+
+
+def _quotes_code(line: str) -> bool:
+    """Whether a quotation in the line holds a gap that is not the typist's after a sentence."""
+    if '"' not in line and "'" not in line:
+        return False
+    return any(
+        quotation[1] or not _follows_sentence(line, gap.start())
+        for quotation in _QUOTATION.finditer(line)
+        for gap in _RUN.finditer(line, quotation.start(), quotation.end())
+    )
+
+
+def _shrunk(block: str) -> str:
+    return "\n".join(line if line[:1] in (" ", "\t") else _RUN.sub(" ", line) for line in block.split("\n"))
 
 
 def blank_lines(text: str, maximum: int) -> Edit:

@@ -143,6 +143,11 @@ class _Source:
         self.failure: Exception | None = None
         self.consumed = 0
 
+    def peek(self) -> bool:
+        """Whether there is anything at all."""
+        self._ahead = self._fetch() if self._ahead is None else self._ahead
+        return bool(self._ahead)
+
     @property
     def ended(self) -> bool:
         """Whether all compressed bytes have been handed out."""
@@ -172,6 +177,8 @@ class _Source:
 
 def _measured(chunks: Iterator[bytes], source: _Source, compressed_bytes: int) -> Iterator[bytes]:
     delivered = 0
+    if not source.peek():
+        raise DamagedStream("is empty, which no compressed file is")
     for chunk in chunks:
         delivered += len(chunk)
         on_disk = min(source.consumed, compressed_bytes or source.consumed)

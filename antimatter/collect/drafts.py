@@ -6,7 +6,8 @@ Here text is decoded, and no further edited: that is clean's work.
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +117,7 @@ def parse_json(data: bytes) -> Any:
     try:
         if text.startswith("{"):  # nearly always: without the decoder's two searches for white space
             with contextlib.suppress(StopIteration):  # its sign of a value that is none; decode says it in words
-                value, end = _DECODER.scan_once(text, 0)
+                value, end = _SCAN(text, 0)
                 if end == len(text) or text[end:].isspace():
                     return value
         return _DECODER.decode(text)
@@ -127,9 +128,10 @@ def parse_json(data: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {max(keys, key=keys.count)!r} stands twice in one object")
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"key {key!r} stands twice in one object")
     return result
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)  # json.loads would build one for every line
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]

@@ -149,6 +149,12 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str]:
     raise failure
 
 
+def decode_named(data: bytes, named: str, declared: str = "") -> tuple[str, str]:
+    """(text, encoding): as the user names it, else as `decode` finds. Raises: UnicodeDecodeError."""
+    said = canonical(named) if named else None
+    return (decode_as(data, said), said) if said else decode(data, declared)
+
+
 def decode_as(data: bytes, name: str) -> str:
     """The text in an encoding that is known (its canonical name), with \\n line ends and without byte order mark.
 

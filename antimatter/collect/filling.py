@@ -61,7 +61,7 @@ class Shelf:
         self.texts.append(text)
         self.origins.append(origin)
         self.metadata.append(metadata)
-        self._grow(size)
+        self._grow(size + sum(len(name) + len(value) for name, value in metadata))
 
     def remove(self, removal: Removal) -> None:
         """One row of the ledger."""

@@ -45,9 +45,7 @@ def build(work: Workspace, max_rejected_share: float) -> None:
         ignored[result["source"]].update(result["ignored"])
     warn_of_ignored(ignored)
     counts, lost = work.counts(results), losses.rejected(results)
-    warnings = [*losses.describe(settings, counts, lost), *losses.short_of_budget(settings, counts)]
-    for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
+    warnings = [*losses.describe(settings, found, counts, lost), *losses.short_of_budget(settings, counts)]
     shards = number_shards(folder, [result["shards"] for result in results], work.output)
     work.report(
         flow_report(
@@ -57,12 +55,15 @@ def build(work: Workspace, max_rejected_share: float) -> None:
             warnings=warnings,
             ignored_files={name: _positive(suffixes) for name, suffixes in ignored.items() if _positive(suffixes)},
             surrogates_replaced=_by_source(results, "surrogates_replaced"),
+            rejected_shares=losses.shares(counts, lost),
             encodings=_encodings(results),
             composition=[_composition(settings, source, counts) for source in settings.sources],
             provenance=[_provenance(source) for source in settings.sources if source.name in found],
         )
     )
     losses.require_readable(settings, max_rejected_share, counts, lost, str(work.output))
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
     if not any(flow.documents_out for flow in counts.sources.values()):
         raise NoDocuments(_nothing(settings, missing, counts))
     require_unique_ids(work.output)

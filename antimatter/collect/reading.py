@@ -11,11 +11,12 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from antimatter.collect import archives, compression, drafts, transcode
+from antimatter.collect import archives, compression, drafts, encodings, transcode
 from antimatter.collect.drafts import DAMAGE, FIELD, HOSTILE, IndexPage, Item, Oversized, Unread
 from antimatter.collect.errors import DamagedArchive, DamagedStream, SourceError
 from antimatter.collect.formats import arrow, delimited, html, json_values, jsonl, parquet, shapes, text, warc
@@ -103,10 +104,7 @@ def can_be_cut(path: Path, identity: Identity, source: Source) -> bool:
         return False
     with open(path, "rb") as file:
         sample = file.read(transcode.SAMPLE_BYTES)
-    return transcode.encoding_of(sample, source.encoding, _may_guess(identity)) in _UTF8
-
-
-_UTF8 = ("utf-8", "utf-8-sig", "ascii")
+    return transcode.encoding_of(sample, source.encoding, _may_guess(identity)) in transcode.UTF8
 
 
 def _may_guess(identity: Identity) -> bool:
@@ -127,7 +125,8 @@ def read_pieces(root: Path, pieces: Iterable[Piece], source: Source, ignored: Co
             else:
                 for piece in members:
                     place = printable(name) + (f"[{piece.start}:]" if piece.start else "")
-                    yield from _told(_read_file(path, piece, source, ignored), place, piece.size, source)
+                    told = _told(_read_file(path, piece, source, ignored), place, piece.size, source)
+                    yield from _without_path(told, path, printable(name))
         except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
             raise SourceError(f"source {source.name}: {name} cannot be read ({error.strerror})") from error
 
@@ -135,7 +134,10 @@ def read_pieces(root: Path, pieces: Iterable[Piece], source: Source, ignored: Co
 def _told(items: Iterable[Item], origin: str, size: int, source: Source) -> Iterator[Item]:
     """The items, and word of what stopped them."""
     try:
-        yield from items
+        for item in items:
+            if isinstance(item, Unread) and not item.size:
+                item = replace(item, size=size)
+            yield item
     except NoTextColumn as error:
         yield Unread(origin, str(error), size, FIELD)
     except DamagedStream as error:
@@ -146,13 +148,22 @@ def _told(items: Iterable[Item], origin: str, size: int, source: Source) -> Iter
         yield Unread(origin, str(error), size, HOSTILE)
 
 
+def _without_path(items: Iterable[Item], path: Path, name: str) -> Iterator[Item]:
+    """The items, with the path of this machine out of the errors: they stand in the outputs."""
+    for item in items:
+        if isinstance(item, Unread) and str(path) in item.error:
+            item = replace(item, error=item.error.replace(str(path), name))
+        yield item
+
+
 def _read_file(path: Path, piece: Piece, source: Source, ignored: Counter[str]) -> Iterator[Item]:
     identity, origin = identify(piece.name, source), printable(piece.name)
     if identity is None:
         ignored[suffix_of(piece.name)] += 1
     elif identity.container == "tar":
         for name, size, member in archives.read_tar(path):
-            if not source.members or any(fnmatchcase(name, pattern) for pattern in source.members):
+            plain = name.removeprefix("./")
+            if not source.members or any(fnmatchcase(plain, pattern) for pattern in source.members):
                 yield from _read_member(member, name, size, _member_origin(source, origin, name), source, ignored)
     elif identity.container:
         list(archives.zip_members(path))  # a zip file comes here only if it was refused: say why again
@@ -196,8 +207,19 @@ def _read_stream(stream: BinaryIO, identity: Identity, size: int, origin: str, s
         yield from parquet.read_rows(io.BytesIO(data), 0, None, origin, source)
         return
     if identity.format in _OF_LINES or (identity.format == "text" and source.separator):
-        stream, _ = transcode.as_utf8(stream, source.encoding, _may_guess(identity))
+        stream, encoding = transcode.as_utf8(stream, source.encoding, _may_guess(identity))
+        if encoding != "utf-8":
+            yield from _with_encoding(_STREAMS[identity.format](stream, origin, source), encoding)
+            return
     yield from _STREAMS[identity.format](stream, origin, source)
+
+
+def _with_encoding(items: Iterable[Item], encoding: str) -> Iterator[Item]:
+    """The items, the documents among them with the name of the encoding that their file was in."""
+    for item in items:
+        if isinstance(item, drafts.Draft):
+            item.metadata = {**item.metadata, "encoding": encodings.canonical(encoding) or encoding}
+        yield item
 
 
 def _members(path: Path, pieces: list[Piece], source: Source, ignored: Counter[str]) -> Iterator[Item]:

@@ -5,9 +5,11 @@ older encodings are translated on the way. One encoding a file, judged by its fi
 """
 
 import codecs
-import io
+import itertools
+from collections.abc import Iterator
 from typing import BinaryIO
 
+from antimatter.collect.compression import buffered
 from antimatter.collect.encodings import codec, detect
 from antimatter.collect.errors import DamagedStream
 
@@ -35,6 +37,9 @@ def encoding_of(sample: bytes, named: str, guess: bool) -> str:
         return codec(found or "utf-8")  # if not known, every line that is no UTF-8 is quarantined
 
 
+UTF8 = ("utf-8", "utf-8-sig", "ascii")
+"""Encodings whose bytes can be read as UTF-8."""
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -45,52 +50,41 @@ _MARKS = (
 
 
 def as_utf8(stream: BinaryIO, named: str, guess: bool) -> tuple[BinaryIO, str]:
-    """(the stream from its start, in UTF-8 without byte order mark; the encoding it was in)."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(Rewound(stream), _BLOCK_BYTES)
-    sample = buffered.peek(4)
-    if len(sample) < SAMPLE_BYTES:
-        sample = buffered.read(SAMPLE_BYTES)
-        buffered = io.BufferedReader(Rewound(buffered, sample), _BLOCK_BYTES)
+    """(the stream from its start, in UTF-8 without byte order mark; the encoding it was in). What comes before a damage
+    is delivered first."""
+    sample = stream.read(SAMPLE_BYTES)
     encoding = encoding_of(sample, named, guess)
-    if encoding in ("utf-8", "ascii"):
-        return buffered, "utf-8"
-    return io.BufferedReader(Rewound(_Translated(buffered, encoding)), _BLOCK_BYTES), encoding
+    if encoding == "utf-8-sig":
+        sample = sample.removeprefix(codecs.BOM_UTF8)
+    chunks = _chunks(stream, sample)
+    if encoding in UTF8:
+        return buffered(chunks), "utf-8"
+    return buffered(_translated(chunks, encoding)), encoding
 
 
-class _Translated:
-    """read(n) of the stream in UTF-8. Raises: DamagedStream at the first bytes that are not in the encoding."""
-
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        self.stream, self.encoding, self.passed = stream, encoding, 0
-        self.decoder = codecs.getincrementaldecoder(encoding)()
-
-    def read(self, _size: int = -1) -> bytes:
-        while True:
-            block = self.stream.read(_BLOCK_BYTES)
-            try:
-                text = self.decoder.decode(block, final=not block)
-            except UnicodeError as error:
-                raise DamagedStream(
-                    f"taken for {self.encoding}, it is not after byte {self.passed:,} ({error}); say `encoding:`"
-                ) from error
-            self.passed += len(block)
-            if text or not block:
-                return text.encode("utf-8", "replace")
+def rewound(stream: BinaryIO, before: bytes) -> BinaryIO:
+    """The stream with bytes that were read of it put back in front."""
+    return buffered(_chunks(stream, before))
 
 
-class Rewound(io.RawIOBase):
-    """What has a read(n) as a raw stream, with bytes that were read before put back in front."""
+def _chunks(stream: BinaryIO, before: bytes) -> Iterator[bytes]:
+    yield before
+    while chunk := stream.read(_BLOCK_BYTES):
+        yield chunk
 
-    def __init__(self, stream: "BinaryIO | _Translated", before: bytes = b"") -> None:
-        self.stream, self.before = stream, memoryview(before)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
-        if not self.before:
-            self.before = memoryview(self.stream.read(len(buffer)))
-        taken = min(len(buffer), len(self.before))
-        buffer[:taken] = self.before[:taken]
-        self.before = self.before[taken:]
-        return taken
+def _translated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Raises: DamagedStream at the first bytes that are not in the encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    passed = 0
+    for chunk in itertools.chain(chunks, [b""]):
+        try:
+            yield decoder.decode(chunk, final=not chunk).encode("utf-8", "replace")
+        except UnicodeDecodeError as error:
+            right = bytes(error.object)[: error.start]
+            text = codecs.getincrementaldecoder(error.encoding)().decode(right)
+            yield text.removeprefix("" if passed else "\ufeff").encode("utf-8", "replace")
+            raise DamagedStream(
+                f"taken for {encoding}, it is not after byte {passed:,} ({error.reason}); say `encoding:`"
+            ) from error
+        passed += len(chunk)

@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -277,8 +277,17 @@ def folder_digest(folder: Path) -> str:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and not is_unfinished(path))
     for path in files:
         name = path.relative_to(folder).as_posix() if folder.is_dir() else path.name
-        digest.update(f"{len(name)}:{name}={file_digest(path)};".encode())
+        digest.update(f"{len(name)}:".encode() + os.fsencode(name) + f"={file_digest(path)};".encode())
     return digest.hexdigest()
+
+
+def _readable(path: Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except PermissionError as error:
+        raise MissingData(
+            f"{path} may not be read ({error.strerror}). Change its permissions, or remove it."
+        ) from error
 
 
 def file_digest(path: Path) -> str:
@@ -287,7 +296,7 @@ def file_digest(path: Path) -> str:
         with contextlib.suppress(DamagedShard):  # people call their own files shard-... too
             return shard_digest(path)
     digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
+    with _readable(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

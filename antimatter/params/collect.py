@@ -61,7 +61,7 @@ class Source:
     max_documents: Annotated[int, Range(0, 10**15)] = 0
     """At most this many documents, spread over the source by input bytes (collect.budget); 0 = all."""
     max_bytes: Annotated[int, Range(0, 10**18)] = 0
-    """At most this many UTF-8 bytes of text, spread in the same way; 0 = all. Of a hub dataset no more files are
+    """About this many UTF-8 bytes of text, spread in the same way; 0 = all. Of a hub dataset no more files are
     downloaded than this needs."""
     weight: Annotated[float, Range(0.0, 1e9)] = 0.0
     """Instead of max_bytes: this source's part of collect.target_bytes, relative to the weights of the others."""

@@ -36,6 +36,10 @@ def test_words_are_counted_after_citation_marks_are_deleted():
     assert c4_lines("One two [12] three four five.").text == "One two  three four five."
 
 
+def test_the_space_behind_a_citation_mark_at_the_start_goes_with_it():
+    assert c4_lines("[1] The cat sat on the mat.").text == "The cat sat on the mat."
+
+
 def test_a_word_of_more_than_a_thousand_characters_removes_its_line():
     assert c4_lines("This is fine as it " + "x" * 999 + ".").facts["lines_removed"] == 0
     assert c4_lines("This is fine as it " + "x" * 1000 + ".").facts["lines_removed"] == 1

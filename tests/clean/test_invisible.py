@@ -1,12 +1,13 @@
 """Invisible characters: gone where they do nothing, kept where they shape what is seen."""
 
 import sys
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antimatter.clean.invisible import invisible
+from antimatter.clean.invisible import invisible, shows_nothing
 
 WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
 
@@ -34,6 +35,9 @@ def test_tabs_line_breaks_spaces_and_variation_selectors_stay(character):
         "ශ්\u200dරී",  # Sinhala: Sri
         "က္\u200cက",  # Myanmar
         "ב\u200dֽ",  # Hebrew: the place of the meteg
+        "abc \u200dه",  # the final form of heh
+        "می\u200c\u200cروم",
+        "ภาษา\u200bไทย ພາສາ\u200bລາວ ភាសា\u200bខ្មែរ မြန်မာ\u200bစာ",  # word borders
         "ᠠ\u180eᠨ",  # Mongolian vowel separator
         "👩\u200d👩\u200d👧 🏳️\u200d🌈 👍🏽 ❤\ufe0f\u200d🔥 🧔🏻\u200d♂️",
         f"flags {WALES}!",
@@ -46,7 +50,8 @@ def test_what_shapes_letters_and_emoji_stays(text):
 @pytest.mark.parametrize(
     ("text", "seen"),
     [
-        ("می\u200c\u200cروم", "می\u200cروم"),
+        ("می\u200c\u200c\u200cروم", "می\u200c\u200cروم"),
+        ("ไทย\u200b\u200bไทย\u200b ไทย\u200ba", "ไทย\u200bไทย ไทยa"),
         ("👩\u200d mother", "👩 mother"),
         ("a\u200d👩", "a👩"),
         ("\u200dstart", "start"),
@@ -62,14 +67,31 @@ def test_joiners_separators_and_tags_without_their_neighbours_go(text, seen):
 @given(
     st.text(
         alphabet=st.one_of(
-            st.characters(), st.sampled_from("\u200c\u200d\u180e👩a🏳\ufe0f\U000e0067\U000e007f\U0001f3f4ᠠم")
+            st.characters(),
+            st.sampled_from(
+                "\u200b\u200c\u200d\u180e👩a🏳\ufe0f\U000e0067\U000e007f\U0001f3f4ᠠمกe\u0301\u00ad\u1100\u1161"
+            ),
         )
     )
 )
 def test_twice_changes_nothing_more_and_the_count_is_what_went(text):
     once = invisible(text)
     assert invisible(once.text) == (once.text, 0, {})
-    assert once.characters == len(text) - len(once.text)
+    assert len(text) >= once.characters >= len(text) - len(once.text)
+    assert unicodedata.is_normalized("NFC", once.text) or not unicodedata.is_normalized("NFC", text)
+
+
+def test_what_they_kept_apart_is_composed():
+    assert invisible("caf" + "e\u00ad\u0301") == ("café", 3, {})
+    assert invisible("\u1100\u200b\u1161").text == "가"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "\ufe0f", "\u034f\u2800", "\u3164 \u115f\u1160", "\u0301", "\u200b\x00\ue000"]
+)
+def test_marks_fillers_and_spaces_show_nothing(text):
+    assert shows_nothing(text)
+    assert not shows_nothing(f"{text}.")
 
 
 def test_every_noncharacter_of_unicode_goes():

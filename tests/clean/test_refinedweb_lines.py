@@ -60,6 +60,20 @@ def test_a_line_that_held_nothing_but_a_phrase_goes():
     assert (edit.text, edit.facts["lines_removed"], edit.facts["words_removed"]) == ("", 1, 3)
 
 
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("Sign-in sign-in to read", "to read"),
+        ("Sign-in 3 likes", ""),
+        ("Alone Read more...", ""),
+        ("2023 items in cart", ""),
+    ],
+)
+def test_what_a_phrase_leaves_is_judged_again(line, left):
+    assert refinedweb_lines(line).text == left
+    assert refinedweb_lines(left).text == left
+
+
 def test_phrases_in_lines_of_more_than_ten_words_stay():
     line = "one two three four five six seven eight nine items in cart"
     assert refinedweb_lines(line).text == line

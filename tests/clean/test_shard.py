@@ -10,7 +10,7 @@ from antimatter.corpus.shards import read_shard, shard_digest, shard_name, write
 from antimatter.params.clean import Clean
 from tests.documents import document_table, write_documents
 
-EVERY = ("ftfy", "line_ends", "invisible", "c4_lines", "spaces", "blank_lines", "pii")
+EVERY = ("line_ends", "ftfy", "invisible", "c4_lines", "spaces", "blank_lines", "pii")
 SENTENCE = "The cat sat on the mat."
 
 
@@ -25,14 +25,14 @@ def clean(folder, settings=None, index=0, name="out"):
 
 
 def test_a_document_that_is_empty_after_cleaning_goes_to_the_ledger(tmp_path):
-    write_documents(tmp_path / "raw", [["kept Ã©", " \u00a0\n "]])
+    write_documents(tmp_path / "raw", [["kept Ã©", "\u3164\u00a0\n "]])
     result, documents, removed, signals = clean(tmp_path)
     assert documents.column("text").to_pylist() == ["kept é"]
     assert removed.select(["reason", "row", "stage"]).to_pylist() == [
         {"reason": "clean.empty", "row": 1, "stage": "clean"}
     ]
     assert signals.num_rows == 2, "signals speak of removed documents too"
-    assert result["bytes"] == len("kept Ã©".encode()) + len(" \u00a0\n ".encode())
+    assert result["bytes"] == len("kept Ã©".encode()) + len("\u3164\u00a0\n ".encode())
     assert result["counts"]["test"]["bytes_out"] == len("kept é".encode())
 
 

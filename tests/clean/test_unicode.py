@@ -63,6 +63,7 @@ def test_a_million_characters_of_every_kind_of_damage_are_repaired_as_ftfy_would
         edit = repair_counted(damaged)
         assert edit.text == ftfy.fix_text(damaged), damaged
         assert (edit.characters > 0) == (edit.text != damaged), damaged
+        assert edit.characters <= len(damaged), damaged
 
 
 @pytest.mark.parametrize("encoding", sorted(set(ENCODINGS)))
@@ -123,7 +124,16 @@ def test_the_installed_ftfy_is_one_that_was_proven():
 
 @pytest.mark.parametrize(
     ("before", "after", "characters"),
-    [("“a”", '"a"', 2), ("Ã©", "é", 2), ("a\r\nb\r", "a\nb\n", 2), ("\x1b[31mred", "red", 5), ("e\u0301", "é", 2)],
+    [
+        ("“a”", '"a"', 2),
+        ("Ã©", "é", 2),
+        ("a\r\nb\r", "a\nb\n", 2),
+        ("\x1b[31mred", "red", 5),
+        ("e\u0301", "é", 2),
+        ("\x1b[３m", "", 4),
+        ("ŉ\u0301", "'ń", 2),
+        ("a\r\n\x1b[0mb\x00", "a\nb", 6),
+    ],
 )
 def test_it_tells_how_many_characters_were_replaced_or_removed(before, after, characters):
     assert repair_counted(before) == (after, characters, {})

@@ -9,9 +9,13 @@ from antimatter.clean.whitespace import blank_lines, line_ends, spaces
 spaced = st.text(alphabet=st.one_of(st.sampled_from(" \t\n\xa0\u3000.|ab"), st.characters()))
 
 
-@pytest.mark.parametrize("end", ["\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\x0b", "\x0c", "\u2028", "\u2029"])
 def test_every_line_end_becomes_a_line_feed(end):
     assert line_ends(f"one{end}two\nthree") == ("one\ntwo\nthree", 1, {})
+
+
+def test_a_next_line_control_stays_because_it_may_be_a_misread_ellipsis():
+    assert line_ends("one\x85two") == ("one\x85two", 0, {})
 
 
 def test_line_feeds_stay_and_crlf_is_one_line_end():
@@ -51,14 +55,33 @@ def test_a_line_of_prose_has_single_spaces():
         "int x;  // the same in C",
         '>>> print("a  b")',
         "Yes.     No.",
+        'x = "a  b"',
+        'return re.compile("  ")',
+        "print('Name:  value')",
     ],
 )
 def test_code_and_tables_keep_their_spaces(line):
     assert spaces(f"Some prose.\n{line}\nmore") == (f"Some prose.\n{line}\nmore", 0, {})
 
 
-def test_each_line_is_looked_at_alone():
-    assert spaces("two  gap\na  b  c\n  in  dent\nlast  one").text == "two gap\na  b  c\n  in  dent\nlast one"
+@pytest.mark.parametrize(
+    "block",
+    [
+        "Package    Version\n---------- -------\ncontourpy  1.2.0\npip  23.0",
+        "name  size\nlong  12\nshort 3",  # two gaps end in one column
+        "x  = 1\ny = 'a  b'",
+    ],
+)
+def test_one_line_of_code_or_of_a_table_keeps_the_gaps_of_its_block(block):
+    text = f"Prose.  And more.\n\n{block}\n\nProse.  The end."
+    assert spaces(text).text == text.replace("Prose.  ", "Prose. ")
+
+
+def test_a_paragraph_of_typewritten_sentences_shrinks_wherever_its_gaps_end():
+    text = "One two.  Then 'three'\nten two.  Don't.  \n  An indent.  Stays\n\"I went.  He came,\" she said."
+    assert spaces(text).text == (
+        "One two. Then 'three'\nten two. Don't.\n  An indent.  Stays\n\"I went. He came,\" she said."
+    )
 
 
 def test_runs_of_blank_lines_shrink_to_the_maximum():
@@ -91,7 +114,16 @@ def test_no_visible_character_is_lost_or_moved(text):
 
 
 @pytest.mark.parametrize(
-    "nasty", [" " * 1_000_000 + "x", "x" + " \t" * 500_000 + "x", "\n " * 500_000 + "x", " \n" * 500_000]
+    "nasty",
+    [
+        "a  b\n\n" * 150_000,
+        "a.  b\n" * 150_000,
+        "'a.  b" * 150_000,
+        " " * 1_000_000 + "x",
+        "x" + " \t" * 500_000 + "x",
+        "\n " * 500_000 + "x",
+        " \n" * 500_000,
+    ],
 )
 def test_a_megabyte_of_blanks_takes_no_time(nasty):
     spaces(nasty)

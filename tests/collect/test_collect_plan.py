@@ -32,9 +32,15 @@ def test_shares_add_up(total, sizes):
 
 def test_a_budget_closes_at_the_first_document_that_does_not_fit():
     budget = Budget(documents=None, text_bytes=10)
-    assert [budget.take(size) for size in (4, 7, 1)] == [True, False, False]
+    assert [budget.take(size) for size in (4, 13, 1)] == [True, False, False]
     budget = Budget(documents=2, text_bytes=None)
     assert [budget.take(1) for _ in range(3)] == [True, True, False]
+
+
+def test_a_document_fits_if_more_than_half_of_it_does():
+    assert [Budget(None, 10).take(size) for size in (10, 19, 20)] == [True, True, False]
+    budget = Budget(documents=None, text_bytes=10)
+    assert [budget.take(size) for size in (4, 11, 1)] == [True, True, False]
 
 
 def package(**changes):

@@ -334,5 +334,46 @@ def test_files_outside_of_input_are_read_where_they_are(project, tmp_path):
     assert report["provenance"] == [{"source": "mine", "licence": "", "path": source["path"], "version": "1"}]
 
 
+def test_a_limit_that_is_lowered_after_a_success_is_applied(project, user_input):
+    (project.root / "input/a.jsonl").write_text('{"text": "good"}\n{broken\n')
+    project.collect(user_input, max_rejected_share=1.0)
+    with pytest.raises(TooMuchRejected, match=r"source input: \d"):
+        project.collect(user_input, max_rejected_share=0.01)
+
+
+def test_two_sources_may_not_read_the_same_file(project, user_input):
+    (project.root / "input/web").mkdir()
+    (project.root / "input/web/a.txt").write_text("x")
+    with pytest.raises(SourceError, match="sources input and web both read"):
+        project.collect(user_input, {"name": "web", "kind": "files", "path": "input/web"})
+
+
+def test_a_linked_folder_is_no_source_because_nobody_sees_it_change(project, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/a.txt").write_text("x")
+    (project.root / "input/link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(SourceError, match="is a link, behind which DVC sees no change"):
+        project.collect({"name": "mine", "kind": "files", "path": "input/link"})
+
+
+def test_a_budget_smaller_than_documents_gives_some_and_says_why_not_more(project, capsys):
+    members = {f"{i:02d}.txt": "x" * 900 for i in range(40)}
+    report = project.collect(project.source("books", members, max_bytes=10_000), shard_bytes=2000)
+    assert report["documents_out"] == 20 and report["bytes_out"] == 18_000  # a share of 500 rounds up to one of 900
+    source = project.source("books", members, max_bytes=4000)
+    other = project.source("other", {"a.txt": "some text"})
+    report = project.collect(source, other, shard_bytes=2000)
+    (line,) = warnings_of(capsys)[-1:]
+    assert "larger than a part's share" in line and "raise collect.shard_bytes" in line
+
+
+def test_members_that_match_nothing_are_told(project, user_input, capsys):
+    (project.root / "input/a.zip").write_bytes(zipped({"x.txt": b"x"}))
+    other = project.source("other", {"a.txt": "some text"})
+    project.collect({**user_input, "members": ["*.jsonl"]}, other)
+    (line,) = warnings_of(capsys)
+    assert "nothing in it matches its `members` (*.jsonl)" in line
+
+
 def read_rows(folder):
     return [row for path in shard_paths(folder) for row in read_shard(path).to_pylist()]

@@ -53,3 +53,18 @@ def test_a_file_name_that_is_no_unicode_is_found(tmp_path):
     except OSError:
         pytest.skip("this file system wants Unicode names")
     assert find(str(tmp_path), Counter())[1] == [name]
+
+
+def test_a_glob_finds_a_file_once_and_does_not_follow_linked_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "input/web").mkdir(parents=True)
+    (tmp_path / "input/web/a.txt").write_text("x")
+    (tmp_path / "input/loop").symlink_to(tmp_path / "input", target_is_directory=True)
+    ignored = Counter()
+    assert find("input/**/**/*.txt", ignored)[1] == ["web/a.txt"]
+    assert ignored["behind a linked folder"] > 0
+
+
+def test_a_name_with_brackets_that_exists_is_no_glob(tmp_path):
+    (tmp_path / "data[2023].txt").write_text("x")
+    assert find(str(tmp_path / "data[2023].txt"), Counter())[1] == ["data[2023].txt"]

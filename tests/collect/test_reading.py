@@ -229,3 +229,44 @@ def test_parquet_inside_an_archive_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_LARGEST_IN_MEMORY", 100)
     (unread,) = read(tmp_path, write(tmp_path, "a.zip", zipped({"a.parquet": FORMATS["a.parquet"](TEXTS)})))
     assert "must lie unpacked on disk" in unread.error
+
+
+@pytest.mark.parametrize("part_bytes", [8, 10**6])
+def test_the_csv_of_a_spreadsheet_with_its_byte_order_mark_is_read(tmp_path, part_bytes):
+    names = write(tmp_path, "a.csv", b"\xef\xbb\xbftext,url\r\nhello,1\r\nworld,2\r\n")
+    assert [(item.text, item.metadata) for item in read(tmp_path, names, part_bytes)] == [
+        ("hello", {"url": "1"}),
+        ("world", {"url": "2"}),
+    ]
+
+
+def test_a_translated_file_names_its_encoding(tmp_path):
+    german = "Die Gr\u00f6\u00dfe der Stra\u00dfe und s\u00fc\u00dfe \u00c4pfel"
+    (item,) = read(tmp_path, write(tmp_path, "a.csv", f"text\n{german}\n".encode("cp1252")))
+    assert (item.text, item.metadata) == (german, {"encoding": "windows-1252"})
+
+
+def test_a_file_without_its_column_weighs_what_it_holds(tmp_path):
+    data = b"body\n" + b"x\n" * 500
+    (unread,) = read(tmp_path, write(tmp_path, "a.csv", data))
+    assert unread.size == len(data)
+
+
+def test_an_arrow_file_with_wild_offsets_is_told_and_does_not_end_the_process(tmp_path):
+    data = bytearray(FORMATS["a.arrow"](["one", "two", "three"]))
+    offsets = data.index((3).to_bytes(4, "little") + (6).to_bytes(4, "little"))
+    data[offsets : offsets + 4] = (2**31 - 1).to_bytes(4, "little")
+    (unread,) = read(tmp_path, write(tmp_path, "a.arrow", bytes(data)))
+    assert unread.cause == DAMAGE
+
+
+def test_messages_hold_no_path_of_this_machine(tmp_path):
+    for name, data in (("a.zip", b"PK"), ("b.zip", zipped({"../x": b""})), ("c.tar", tarred({"/x": b""}))):
+        (unread,) = read(tmp_path, write(tmp_path, name, data))
+        assert str(tmp_path) not in unread.error and name in unread.error
+
+
+def test_members_of_a_tar_are_named_without_their_leading_dot(tmp_path):
+    names = write(tmp_path, "a.tar", tarred({"./d/x.txt": b"one", "./e/y.txt": b"two"}))
+    (item,) = read(tmp_path, names, members=("d/*",))
+    assert item.text == "one"

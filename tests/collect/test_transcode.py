@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from antimatter.collect import transcode
+from antimatter.collect.compression import buffered
 from antimatter.collect.errors import DamagedStream
 from antimatter.collect.transcode import as_utf8, encoding_of
 
@@ -69,3 +70,25 @@ def test_one_bad_byte_does_not_make_mojibake_of_all_the_others():
     assert encoding_of(damaged, "", guess=True) == "utf-8"
     assert encoding_of(GERMAN.encode("latin-1"), "", guess=True) == "cp1252"
     assert encoding_of(GERMAN.encode("latin-1"), "", guess=False) == "utf-8"
+
+
+def test_what_comes_before_a_damage_is_delivered_first():
+    def cut():
+        yield GERMAN.encode()
+        raise DamagedStream("ends in the middle")
+
+    stream, _ = as_utf8(buffered(cut()), "", False)
+    assert [stream.readline() for _ in range(5)] == [line.encode() for line in GERMAN.splitlines(keepends=True)]
+    with pytest.raises(DamagedStream, match="ends in the middle"):
+        stream.readline()
+
+    wrong = GERMAN.encode("utf-16") + b"\x00\xd8\x00\xd8" + GERMAN.encode("utf-16-le")
+    stream, _ = as_utf8(io.BytesIO(wrong), "", False)
+    assert [stream.readline() for _ in range(5)] == [line.encode() for line in GERMAN.splitlines(keepends=True)]
+    with pytest.raises(DamagedStream, match="taken for utf-16"):
+        stream.readline()
+
+
+def test_one_bad_line_behind_a_byte_order_mark_is_one_bad_line():
+    stream, encoding = as_utf8(io.BytesIO(codecs.BOM_UTF8 + b"one\n\xff\nthree\n"), "", False)
+    assert (stream.read(), encoding) == (b"one\n\xff\nthree\n", "utf-8")

@@ -104,7 +104,7 @@ def _header(lines: "_Lines", source: Source) -> tuple[list[str], str, str]:
     usual = "\t" if source.format == "tsv" else ","
     lines.begin()
     try:
-        line = next(lines, "")
+        line = next(lines, "").removeprefix("\ufeff")
     except _TooLong:
         return [], usual, "its header has no end"
     if lines.undecodable:
@@ -130,7 +130,7 @@ class _Lines:
 
     def __init__(self, stream: BinaryIO, offset: int = 0) -> None:
         self.stream, self.offset, self.size = stream, offset, 0
-        self.record: list[bytes] = []
+        self.record = bytearray()
         self.undecodable: UnicodeDecodeError | None = None
 
     def begin(self) -> None:
@@ -141,14 +141,14 @@ class _Lines:
         self.undecodable = None
 
     def data(self) -> bytes:
-        return b"".join(self.record)
+        return bytes(self.record)
 
     def skip_line(self) -> int:
         """Bytes to the end of a line of which a part was read."""
         passed = 0
-        while self.record and not self.record[-1].endswith(b"\n") and (chunk := self.stream.readline(1_000_000)):
+        while self.record and not self.record.endswith(b"\n") and (chunk := self.stream.readline(1_000_000)):
             passed += len(chunk)
-            self.record.append(chunk[-1:])
+            self.record[:] = chunk[-1:]
         self.size += passed
         return passed
 
@@ -159,10 +159,10 @@ class _Lines:
         line = self.stream.readline(drafts.LARGEST_DOCUMENT_BYTES + 1)
         if not line:
             raise StopIteration
-        self.record.append(line)
+        self.record += line
         self.size += len(line)
         if self.size > drafts.LARGEST_DOCUMENT_BYTES:
-            self.record[:] = [line[-1:]]
+            self.record[:] = line[-1:]
             raise _TooLong
         try:
             return line.decode("utf-8")

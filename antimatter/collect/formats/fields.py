@@ -5,6 +5,9 @@ from typing import Any
 
 from antimatter.collect.drafts import Draft, NoTextField
 
+LARGEST_METADATA = 20_000
+"""Characters of all metadata of a document. If there are more, fields above a tenth of it are left out, and named."""
+
 
 def draft_of(fields: Any, origin: str, text_field: str) -> Draft:
     """The draft of a record: the text of its text field, the other scalars as metadata. A null is an empty text.
@@ -37,19 +40,27 @@ def text_of(value: Any) -> str | None:
     if not isinstance(value, Sequence):
         return None
     lines = [_message(message) for message in value]
-    return None if not lines or None in lines else "\n".join(line for line in lines if line)
+    return None if None in lines else "\n".join(line for line in lines if line)
 
 
 def _message(message: Any) -> str | None:
     """{role, content} (OpenAI), {from, value} (ShareGPT), {.., text} (OpenAssistant), or a bare string."""
     if isinstance(message, Mapping):
-        message = next((message[name] for name in ("content", "value", "text") if name in message), None)
+        message = next((message[name] or "" for name in ("content", "value", "text") if name in message), None)
     return message if isinstance(message, str) else None
 
 
 def scalars(fields: Mapping[str, Any]) -> dict[str, str]:
     """Texts, numbers and truth values as texts; lists, objects and nulls are left behind."""
-    return {name: text for name, value in fields.items() if (text := scalar(value)) is not None}
+    return carried({name: text for name, value in fields.items() if (text := scalar(value)) is not None})
+
+
+def carried(metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata without large fields, if all of it is too large: a page's HTML is no fact about its text."""
+    if sum(map(len, metadata.values())) <= LARGEST_METADATA:
+        return metadata
+    large = sorted(name for name, text in metadata.items() if len(text) > LARGEST_METADATA // 10)
+    return {name: text for name, text in metadata.items() if name not in large} | {"left_out": ", ".join(large)}
 
 
 def scalar(value: Any) -> str | None:

@@ -45,7 +45,7 @@ def read(stream: BinaryIO, origin: str, source: Source) -> Iterator[Draft | Brok
 def document(data: bytes, origin: str, source: Source, declared: str = "") -> Draft | Broken:
     """The document of one page. declared: the charset that a HTTP header names; it comes before the page's own word."""
     try:
-        page, encoding = decoded(data, source, declared or declared_charset(data))
+        page, encoding = encodings.decode_named(data, source.encoding, declared or declared_charset(data))
     except UnicodeDecodeError as error:
         return Broken(origin, 0, str(error), data, ENCODING)
     if page.count("<") > _MOST_TAGS:
@@ -53,12 +53,6 @@ def document(data: bytes, origin: str, source: Source, declared: str = "") -> Dr
     title, text = main_content(page)
     labels = {"title": title, "encoding": "" if encoding == "utf-8" else encoding}
     return Draft(origin, text, metadata={name: value for name, value in labels.items() if value})
-
-
-def decoded(data: bytes, source: Source, declared: str) -> tuple[str, str]:
-    """(text, encoding): as the user says, or as the bytes and then the declaration say. Raises: UnicodeDecodeError."""
-    said = encodings.canonical(source.encoding) if source.encoding else None
-    return (encodings.decode_as(data, said), said) if said else encodings.decode(data, declared)
 
 
 def declared_charset(data: bytes) -> str:

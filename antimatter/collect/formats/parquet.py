@@ -12,14 +12,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from antimatter.collect.drafts import DAMAGE, Draft, Oversized, Unread
+from antimatter.collect.drafts import DAMAGE, Broken, Draft, Oversized, Unread
 from antimatter.collect.errors import DamagedStream
+from antimatter.collect.formats.fields import LARGEST_METADATA
 from antimatter.collect.formats.rows import columns_of, drafts_of
 from antimatter.collect.pieces import Piece, shares
 from antimatter.params.collect import Source
 
 _CHUNK_BYTES = 1_000_000
 _BATCH_ROWS, _BATCH_BYTES = 1000, 16_000_000
+_MOST_CUTS = 8
 
 
 def pieces(file: Any, name: str, part_bytes: int, source: Source) -> Iterator[Piece]:
@@ -30,10 +32,11 @@ def pieces(file: Any, name: str, part_bytes: int, source: Source) -> Iterator[Pi
     """
     with _opened(file) as opened:
         columns_of(opened.schema_arrow, source.text_field)
-        groups = _row_groups(opened, source.text_field)
+        groups = _row_groups(opened, [source.text_field])
     start, stop, filled = 0, 0, 0
     for rows, size in groups:
-        count = max(1, min(rows, -(-size // part_bytes)))
+        # every piece of a row group decodes it from its start: few pieces, and the larger ones fill several shards
+        count = max(1, min(rows, -(-size // part_bytes), _MOST_CUTS))
         cuts = shares(rows, [1] * count)
         for more, weight in zip(cuts, shares(size, cuts), strict=True):
             if stop > start and filled + weight > part_bytes:
@@ -46,26 +49,34 @@ def pieces(file: Any, name: str, part_bytes: int, source: Source) -> Iterator[Pi
 
 def read_rows(
     file: Any, start: int, stop: int | None, origin: str, source: Source
-) -> Iterator[Draft | Oversized | Unread]:
+) -> Iterator[Draft | Broken | Oversized | Unread]:
     """The rows [start, stop), all from start if stop is None; a row group that cannot be read costs the rest of itself.
 
     Raises: DamagedStream if the footer cannot be read or there is no text.
     """
     with _opened(file) as opened:
-        columns = columns_of(opened.schema_arrow, source.text_field)
+        columns = _light(opened, columns_of(opened.schema_arrow, source.text_field))
         first = 0
-        for index, (rows, size) in enumerate(_row_groups(opened, source.text_field)):
+        weights = _row_groups(opened, columns)
+        for index, (rows, size) in enumerate(_row_groups(opened, columns[:1])):
             low, high = max(start, first), min(first + rows, first + rows if stop is None else stop)
             row = low
             try:
                 wanted = range(low - first, high - first)
-                for batch in _read_group(opened, index, columns, wanted, _batch_rows(rows, size)):
+                for batch in _read_group(opened, index, columns, wanted, _batch_rows(*weights[index])):
                     yield from drafts_of(batch, source.text_field, origin, row)
                     row += len(batch)
             except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 words = f"rows {row} to {high - 1} cannot be read ({_words(error)})"
                 yield Unread(f"{origin}[{row}:{high}]", words, size * (high - row) // max(1, rows), DAMAGE)
             first += rows
+
+
+def _light(opened: pq.ParquetFile, columns: list[str]) -> list[str]:
+    """The text column, and of the others those that a document can carry as metadata: large ones are not even read."""
+    most = LARGEST_METADATA * max(1, opened.metadata.num_rows)
+    sizes = {name: sum(size for _, size in _row_groups(opened, [name])) for name in columns}
+    return [name for name in columns if name == columns[0] or sizes[name] <= most]
 
 
 def _read_group(
@@ -86,13 +97,14 @@ def _batch_rows(rows: int, size: int) -> int:
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES * rows // max(size, 1)))
 
 
-def _row_groups(file: pq.ParquetFile, text_field: str) -> list[tuple[int, int]]:
-    """(rows, uncompressed bytes of the text column) of every row group."""
+def _row_groups(file: pq.ParquetFile, names: list[str]) -> list[tuple[int, int]]:
+    """(rows, uncompressed bytes of these columns) of every row group."""
+    wanted = set(names)
     found = []
     for index in range(file.num_row_groups):
         group = file.metadata.row_group(index)
         columns = (group.column(number) for number in range(group.num_columns))
-        sizes = (c.total_uncompressed_size for c in columns if c.path_in_schema.split(".")[0] == text_field)
+        sizes = (c.total_uncompressed_size for c in columns if c.path_in_schema.split(".")[0] in wanted)
         found.append((group.num_rows, sum(sizes)))
     return found
 

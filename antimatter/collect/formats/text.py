@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from antimatter.collect import drafts
-from antimatter.collect.compression import read_whole
+from antimatter.collect.compression import buffered, read_whole
 from antimatter.collect.drafts import Broken, Draft, Oversized, decode
-from antimatter.collect.encodings import decode as decode_any
+from antimatter.collect.encodings import decode_named
 from antimatter.params.collect import Source
 
 _CHUNK_BYTES = 1_000_000
@@ -22,6 +22,8 @@ _CHUNK_BYTES = 1_000_000
 def read(stream: BinaryIO, origin: str, source: Source) -> Iterator[Draft | Broken | Oversized]:
     """The document of a stream in any encoding; or, of a stream of UTF-8, those between separators, numbered from 0."""
     if source.separator:
+        if "\n" in source.separator:
+            stream = buffered(_with_plain_line_ends(stream))
         for number, found in enumerate(_between(stream, source.separator.encode())):
             yield from _draft(f"{origin}:{number}", *found)
         return
@@ -30,7 +32,7 @@ def read(stream: BinaryIO, origin: str, source: Source) -> Iterator[Draft | Brok
         yield Oversized(origin, size, drafts.LARGEST_DOCUMENT_BYTES)
         return
     try:
-        text, encoding = decode_any(data, source.encoding)
+        text, encoding = decode_named(data, source.encoding)
     except ValueError as error:
         yield Broken.by(error, origin, 0, data)
         return
@@ -44,7 +46,7 @@ def read_range(
     separator = source.separator.encode()
     first = max(0, start - len(separator))  # a separator that ends just here begins a document of this range
     stream.seek(first)
-    for offset, data, size in _between(stream, separator):
+    for offset, data, size in _between(stream, separator, stop - first if start else None):
         place = first + offset
         if place >= stop:
             return
@@ -55,10 +57,12 @@ def read_range(
 def can_be_cut(separator: str) -> bool:
     """Whether occurrences of the separator are the same from wherever one begins to look: not if it can overlap itself.
 
-    >>> can_be_cut("<|end|>"), can_be_cut("\\n\\n")
-    (True, False)
+    >>> can_be_cut("<|end|>"), can_be_cut("==="), can_be_cut("\\n")
+    (True, False, False)
     """
     data = separator.encode()
+    if b"\n" in data:  # may stand for \r\n, which has another length
+        return False
     return bool(data) and not any(data.startswith(data[shift:]) for shift in range(1, len(data)))
 
 
@@ -72,8 +76,19 @@ def _draft(origin: str, offset: int, data: bytes, size: int) -> Iterator[Draft |
             yield Broken.by(error, origin, offset, data)
 
 
-def _between(stream: BinaryIO, separator: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """(offset, bytes, size) of what lies between separators; of what is too large the last bytes alone."""
+def _with_plain_line_ends(stream: BinaryIO) -> Iterator[bytes]:
+    """\r\n and \r as \n: the separator is written with \n."""
+    held = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        chunk = held + chunk
+        held = b"\r" if chunk.endswith(b"\r") else b""  # perhaps the first half of an end
+        yield chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    yield held.replace(b"\r", b"\n")
+
+
+def _between(stream: BinaryIO, separator: bytes, within: int | None = None) -> Iterator[tuple[int, bytes, int]]:
+    """(offset, bytes, size) of what lies between separators; of what is too large the last bytes alone. Nothing if
+    `within` so many bytes no separator ends: then no document begins there."""
     held, start, size = bytearray(), 0, 0  # size: bytes since start, of which `held` are the last
     while chunk := stream.read(_CHUNK_BYTES):
         search = max(0, len(held) - len(separator) + 1)
@@ -86,6 +101,8 @@ def _between(stream: BinaryIO, separator: bytes) -> Iterator[tuple[int, bytes, i
             start += length + len(separator)
             size = len(held)
             search = 0
+        if within is not None and start == 0 and size - len(separator) >= within:
+            return
         if len(held) > drafts.LARGEST_DOCUMENT_BYTES:
             del held[: len(held) - len(separator) + 1]
     yield start, bytes(held), size

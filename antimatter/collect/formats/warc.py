@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
-from antimatter.collect import drafts
+from antimatter.collect import drafts, encodings
 from antimatter.collect.compression import opened
 from antimatter.collect.drafts import ENCODING, SHAPE, Broken, Draft, Oversized
 from antimatter.collect.errors import DamagedStream
@@ -77,7 +77,7 @@ def _document(payload: Payload, record: Record, place: str, source: Source) -> D
         item = html.document(payload.data, place, source, payload.charset)
     else:
         try:
-            text, encoding = html.decoded(payload.data, source, payload.charset)
+            text, encoding = encodings.decode_named(payload.data, source.encoding, payload.charset)
             item = Draft(place, text, metadata={} if encoding == "utf-8" else {"encoding": encoding})
         except UnicodeDecodeError as error:
             item = Broken(place, 0, str(error), payload.data, ENCODING)

@@ -72,7 +72,8 @@ def test_wherever_a_file_is_cut_every_document_is_read_once(documents, part_byte
 
 def test_a_separator_that_overlaps_itself_is_not_cut_at():
     assert not text.can_be_cut("\n\n") and not text.can_be_cut("") and not text.can_be_cut("aba")
-    assert text.can_be_cut("\n") and text.can_be_cut("<|end|>")
+    assert not text.can_be_cut("\n"), "it may stand for two bytes"
+    assert text.can_be_cut("===X") and text.can_be_cut("<|end|>")
 
 
 def test_documents_of_absurd_size_are_named_and_their_neighbours_are_read(monkeypatch):
@@ -88,3 +89,25 @@ def test_a_document_between_separators_that_is_no_utf8_is_broken_alone():
     good, broken, last = by_ranges(b"one#caf\xe9#two", 1000, "#")
     assert (good.text, last.text) == ("one", "two")
     assert (broken.origin, broken.offset, broken.data) == ("a:4", 4, b"caf\xe9")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1000])
+def test_a_separator_of_line_ends_means_those_of_any_system(monkeypatch, chunk):
+    monkeypatch.setattr(text, "_CHUNK_BYTES", chunk)
+    for end in (b"\n", b"\r\n", b"\r"):
+        assert [item.text for item in whole(b"a" + end * 2 + b"b" + end + b"c" + end, separator="\n\n")] == [
+            "a",
+            "b\nc\n",
+        ]
+
+
+def test_a_range_in_which_nothing_begins_is_not_read_to_the_end_of_the_file(monkeypatch):
+    monkeypatch.setattr(text, "_CHUNK_BYTES", 100)
+    stream = io.BytesIO(b"x" * 100_000)
+    assert list(text.read_range(stream, 1000, 2000, "a", source(separator="#"))) == []
+    assert stream.tell() <= 2200
+
+
+def test_the_users_word_on_the_encoding_goes_before_what_the_bytes_look_like():
+    (draft,) = whole("caf\u00e9".encode(), encoding="latin-1")
+    assert draft.text == "caf\u00c3\u00a9"
