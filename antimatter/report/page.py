@@ -63,9 +63,14 @@ def build_page(root: Path) -> Path:
     pictures = {path.stem: path.read_text(encoding="utf-8") for path in sorted(reports.glob("*.svg"))}
     records = {path.stem: read_json(path) for path in sorted(runs.glob("*.json"))}
     edits = root / "data" / "cleaned" / "examples" / "clean.jsonl"
-    lines = edits.read_text(encoding="utf-8").splitlines() if edits.exists() else []
+    # not splitlines(): a text may hold U+2028, which stands in JSON as it is
+    lines = edits.read_text(encoding="utf-8").rstrip("\n").split("\n") if edits.exists() else []
     page = render(
-        summary, pictures, read_json(samples) if samples.exists() else {}, records, [json.loads(line) for line in lines]
+        summary,
+        pictures,
+        read_json(samples) if samples.exists() else {},
+        records,
+        [json.loads(line) for line in lines if line],
     )
     with atomic_path(reports / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -125,6 +125,7 @@ def test_no_visible_character_is_lost_or_moved(text):
         " \n" * 500_000,
     ],
 )
-def test_a_megabyte_of_blanks_takes_no_time(nasty):
-    spaces(nasty)
-    blank_lines(nasty, 100)
+def test_a_megabyte_of_blanks_keeps_its_words(nasty):
+    """Patterns that look back from every blank would not end on these."""
+    assert spaces(nasty).text.split() == nasty.split()
+    assert blank_lines(nasty, 100).text.split() == nasty.split()

@@ -196,11 +196,17 @@ def test_the_page_shows_a_few_edits_of_each_step_and_escapes_them(tmp_path):
     (tmp_path / "reports/summary.json").write_text("{}")
     (tmp_path / "data/cleaned/examples").mkdir(parents=True)
     pairs = [
-        {"step": "ftfy", "source": source, "id": "00", "before": f"<b>{source} sch\u00c3\u00b6n", "after": "sch\u00f6n"}
+        {
+            "step": "ftfy",
+            "source": source,
+            "id": "00",
+            "before": f"<b>{source} sch\u00c3\u00b6n\u2028",
+            "after": "sch\u00f6n",
+        }
         for source in ("one", "one", "two", "three")
     ]
-    lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
-    (tmp_path / "data/cleaned/examples/clean.jsonl").write_text(lines)
+    lines = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs)
+    (tmp_path / "data/cleaned/examples/clean.jsonl").write_text(lines, encoding="utf-8")
     html = build_page(tmp_path).read_text(encoding="utf-8")
     assert "What cleaning changed" in html and "&lt;b&gt;one sch" in html and "&lt;b&gt;two sch" in html
     assert "<b>one" not in html and "three sch" not in html
