@@ -1,6 +1,5 @@
 """The collect stage: fetch, plan, read, balance, report."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from antimatter.corpus.ledger import Counts, Flow
 from antimatter.corpus.reports import flow_report, share
 from antimatter.corpus.shards import read_shard, shard_name, shard_paths
 from antimatter.execution import runtime
-from antimatter.execution.trees import delete, link_tree
+from antimatter.execution.trees import delete, link_or_copy, link_tree
 from antimatter.execution.workspace import Workspace
 from antimatter.params.collect import Collect, Source
 
@@ -77,7 +76,8 @@ def number_shards(folder: Path, shards: Sequence[int], output: Path) -> int:
         gathered.mkdir(parents=True)
         places = [(index, shard) for index, count in enumerate(shards) for shard in range(count)]
         for number, (index, shard) in enumerate(places):
-            os.link(part_folder(folder, index) / name / shard_name(shard), gathered / shard_name(number))
+            source = part_folder(folder, index) / name / shard_name(shard)
+            link_or_copy(str(source), str(gathered / shard_name(number)))
         link_tree(gathered, output / name)
     return sum(shards)
 

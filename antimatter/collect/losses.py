@@ -76,7 +76,10 @@ def short_of_budget(settings: Collect, counts: Counts) -> list[str]:
             continue
         why = "There is no more: ask for less, or add to it."
         if BUDGET in flow.removed:
-            why = "Its documents are larger than a part's share of it: raise collect.shard_bytes."
+            why = (
+                "Documents larger than a part's share of it are not taken, and a part that is short of text is not "
+                "filled from others: raise collect.shard_bytes."
+            )
         what = "its weight asks for" if source.weight else "max_bytes allows"
         lines.append(f"source {source.name}: {_size(flow.bytes_out)} of the {_size(budget)} that {what}. {why}")
     return lines
@@ -115,8 +118,8 @@ def require_readable(
             f"more than {max_share:.2%} of a source could not be read (collect.max_rejected_share); "
             "nothing was published:\n  "
             + "\n  ".join(lines)
-            + f"\nEverything that was read, the ledger and the rejected "
-            f"bytes lie in {where}. Mend the input, or accept the loss by raising collect.max_rejected_share: what was "
+            + "\nEverything that was read, the ledger and the rejected bytes lie in "
+            f"{where}. Mend the input, or accept the loss by raising collect.max_rejected_share: what was "
             "read is not read again."
         )
 

@@ -15,14 +15,15 @@ def link_tree(source: Path, target: Path) -> None:
     for leftover in (temporary, old):
         delete(leftover)
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, temporary, copy_function=_link_or_copy, ignore=shutil.ignore_patterns(".*.part"))
+    shutil.copytree(source, temporary, copy_function=link_or_copy, ignore=shutil.ignore_patterns(".*.part"))
     if target.exists() or target.is_symlink():
         os.replace(target, old)
     os.replace(temporary, target)
     delete(old)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
+    """A hard link, or a copy where the file system has none or the target lies on another one."""
     try:
         os.link(source, target)
     except OSError as error:

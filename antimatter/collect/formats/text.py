@@ -77,7 +77,7 @@ def _draft(origin: str, offset: int, data: bytes, size: int) -> Iterator[Draft |
 
 
 def _with_plain_line_ends(stream: BinaryIO) -> Iterator[bytes]:
-    """\r\n and \r as \n: the separator is written with \n."""
+    """CRLF and CR as LF: the separator is written with LF."""
     held = b""
     while chunk := stream.read(_CHUNK_BYTES):
         chunk = held + chunk
