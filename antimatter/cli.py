@@ -4,6 +4,8 @@
     antimatter check                      are params.yaml and runtime.yaml right, and what would they build?
     antimatter explain ID                 what happened to a document, stage by stage
     antimatter report                     build reports/index.html
+    antimatter filter-study [...]         what each filter rule removes, and what other thresholds would
+    antimatter train-quality GOOD BAD ..  train the classifier behind the filter signal quality_score
     antimatter clean-work [--force]       remove work/; unfinished work only with --force
     antimatter ui [--port N]              compare runs in the browser (MLflow, this machine only)
 
@@ -63,6 +65,31 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())
+
+    study = commands.add_parser("filter-study", help="what each filter rule removes, and what other thresholds would")
+    study.add_argument("--source", nargs="+", action="extend", default=[], metavar="NAME", help="these sources alone")
+    study.add_argument("--rules", nargs="*", metavar="RULE_SET", help="try these rule sets in place of the policies'")
+    study.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="REASON=VALUE",
+        help="try another threshold: gopher_quality.word_count.low=20, by_hand.digit_share.high=0.2",
+    )  # fmt: skip
+    study.add_argument(
+        "--signal", nargs="+", action="extend", default=[], metavar="NAME", help="show these signals too"
+    )
+    study.add_argument("--examples", type=int, default=3, metavar="N", help="texts on each side of a threshold (3)")
+    study.add_argument("--all", action="store_true", help="rules that remove nothing too")
+    study.add_argument("--output", type=Path, metavar="FOLDER", help="where the page goes (work/filter-study)")
+    study.set_defaults(run=_filter_study)
+
+    quality = commands.add_parser("train-quality", help="train the classifier behind the filter signal quality_score")
+    quality.add_argument("good", help="folder, file or pattern of good examples, in any format that collect reads")
+    quality.add_argument("bad", help="the same of bad examples")
+    quality.add_argument("--output", required=True, metavar="FILE", help="the model, a .safetensors file")
+    quality.add_argument("--text-field", default="text", help="field or column of the text (default: text)")
+    quality.add_argument("--ngrams", type=int, default=2, choices=range(1, 6), help="words in the longest n-gram")
+    quality.add_argument("--bucket-bits", type=int, default=20, choices=range(10, 25), help="2^N weights (default 20)")
+    quality.add_argument("--seed", type=int, default=0, help="which tenth of the texts is held out (default 0)")
+    quality.set_defaults(run=_train_quality)
 
     clean = commands.add_parser("clean-work", help="remove work/: scratch, downloads, records of finished runs")
     clean.add_argument("--force", action="store_true", help="unfinished work too")
@@ -239,6 +266,71 @@ def _report() -> None:
         retry = f"ANTIMATTER_FRESH=1 dvc repro --force {entry['stage']} && make run"
         print(f"warning: source {entry.get('source', '?')} is missing. With a network: {retry}", file=sys.stderr)
     print(f"open {page} in a browser")
+
+
+def _filter_study(options: argparse.Namespace) -> None:
+    from antimatter.execution import runtime
+    from antimatter.filter.study import study
+    from antimatter.params import loader
+    from antimatter.params.filter import Filter
+    from antimatter.report import filter_study, filter_table
+
+    result = study.study_project(
+        loader.load(Filter, PARAMS),
+        sources=options.source,
+        rule_sets=options.rules,
+        thresholds=_thresholds(options.set),
+        signals=options.signal,
+        examples=max(0, options.examples),
+        every_rule=options.all,
+    )
+    page = filter_study.write_page(
+        result, options.output or runtime.work_folder() / "filter-study", every_rule=options.all
+    )
+    for line in filter_table.lines(result, every_rule=options.all):
+        print(line)
+    print(f"\nopen {page} in a browser")
+
+
+def _thresholds(pairs: Sequence[str]) -> dict[str, float]:
+    """REASON=VALUE as a mapping; the last of several for one reason counts."""
+    thresholds = {}
+    for pair in pairs:
+        reason, _, value = pair.partition("=")
+        try:
+            thresholds[reason] = float(value)
+        except ValueError:
+            raise AntiMatterError(
+                f"--set {pair}: expected REASON=NUMBER, for example gopher_quality.stop_words=1"
+            ) from None
+    return thresholds
+
+
+def _train_quality(options: argparse.Namespace) -> None:
+    from antimatter.filter import quality, train_quality
+
+    classes = []
+    for side, path in (("good", options.good), ("bad", options.bad)):
+        examples = train_quality.read_examples(path, options.text_field)
+        print(f"{side:<10} {len(examples.texts):>9,} texts   {path}", flush=True)
+        for suffix, count in examples.ignored.items():
+            print(f"warning: {path}: nobody reads {count} files of kind {suffix}", file=sys.stderr)
+        if examples.unread:
+            print(f"warning: {path}: {examples.unread} records or files could not be read", file=sys.stderr)
+        classes.append(examples.texts)
+    buckets = 1 << options.bucket_bits
+    trained = train_quality.train(*classes, ngrams=options.ngrams, buckets=buckets, seed=options.seed)
+    digest = quality.save(trained.model, Path(options.output))
+    accuracy, auc = trained.accuracy, trained.auc
+    print(f"{'held out':<10} {trained.held_out:>9,} texts   of {trained.good + trained.bad:,} with words")
+    print(f"{'accuracy':<10} {accuracy.value:>9.4f} +- {accuracy.error:.4f} on these, mean of both classes")
+    print(f"{'AUC':<10} {auc.value:>9.4f} +- {auc.error:.4f}")
+    print(f"speak for good text: {', '.join(trained.telling_good)}")
+    print(f"speak for bad text:  {', '.join(trained.telling_bad)}")
+    print(
+        f"\nFor params.yaml:\n\nfilter:\n  quality_model:\n    path: {options.output}\n    sha256: {digest}\n"
+        "  policies:\n    - name: prose\n      rules:\n        - {signal: quality_score, at_least: 0.5}"
+    )
 
 
 class UnfinishedWork(AntiMatterError):

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.reports import flow_report, write_json
 from antimatter.corpus.schema import DOCUMENT, document_id
 from antimatter.corpus.shards import write_shard
+from antimatter.filter import quality
 from antimatter.params import loader
+from antimatter.params.filter import Filter, HandRule, Policy, WatchedFile
+from tests.filter.made_signals import signal_table, write_data
 
 ROOT = Path(__file__).parents[1]
 
@@ -238,6 +242,82 @@ def test_report_builds_the_page_of_this_folder_and_repeats_its_warnings(project,
     told = capsys.readouterr().err
     assert "few documents" in told
     assert "source wiki is missing" in told
+
+
+STUDY = """
+filter:
+  policies: [{name: prose, rule_sets: [gopher_quality]}]
+"""
+
+
+def test_the_filter_study_prints_a_table_and_says_last_where_its_page_is(project, capsys):
+    (project / "params.yaml").write_text(STUDY)
+    write_data(project, [signal_table(["books"] * 80 + ["wiki"] * 20, 0)])
+    assert main(["filter-study"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("books (policy prose): 80 documents") for line in lines)
+    page = project / "work/filter-study/index.html"
+    assert lines[-1] == f"open {page} in a browser" and page.exists()
+    tried = ["--set", "gopher_quality.stop_words=9", "--signal", "url_share", "--examples", "1", "--output", "here"]
+    assert main(["filter-study", "--source", "wiki", "--rules", "gopher_quality", "--all", *tried]) == 0
+    out = capsys.readouterr().out
+    assert "books" not in out and re.search(r"gopher_quality.stop_words  >= 9 +20 +100.0 %", out)
+    assert (project / "here/index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "gopher_quality.stop_words"], "expected REASON=NUMBER"),
+        (["--set", "gopher_quality.stop_words=none"], "expected REASON=NUMBER"),
+        (["--source", "wikis"], "Did you mean wiki?"),
+        (["--rules", "gopher"], "gopher is not a rule set"),
+    ],
+)
+def test_a_filter_study_of_what_does_not_exist_is_a_message(project, capsys, arguments, message):
+    (project / "params.yaml").write_text(STUDY)
+    write_data(project, [signal_table(["wiki"] * 20, 0)])
+    assert main(["filter-study", *arguments]) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.out == ""
+
+
+def test_a_quality_model_is_trained_and_its_lines_for_params_yaml_are_right(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("good").mkdir()
+    for i in range(60):
+        Path(f"good/{i}.txt").write_text(f"the proof of lemma {i} follows from theorem {i}")
+    Path("good/notes.pdf").write_text("")
+    Path("bad.jsonl").write_text(
+        "".join(f'{{"body": "click here to buy offer {i} now"}}\n' for i in range(60)) + "[]\n"
+    )
+    command = ["train-quality", "good", "bad.jsonl", "--output", "models/quality.safetensors", "--text-field", "body"]
+    assert main([*command, "--bucket-bits", "12"]) == 0
+    captured = capsys.readouterr()
+    assert "good              60 texts   good\n" in captured.out
+    assert "accuracy      1.0000 +- " in captured.out and "speak for bad text:  " in captured.out
+    assert "warning: good: nobody reads 1 files of kind .pdf" in captured.err
+    assert "warning: bad.jsonl: 1 records or files could not be read" in captured.err
+    advised = YAML().load(captured.out.split("For params.yaml:")[1])["filter"]
+    settings = Filter(
+        quality_model=WatchedFile(**advised["quality_model"]),
+        policies=(Policy(name="prose", rules=(HandRule(**advised["policies"][0]["rules"][0]),)),),
+    )
+    assert not list(settings.problems())
+    model = quality.load(settings.quality_model)
+    assert len(model.weights) == 1 << 12
+    assert main([*command, "--bucket-bits", "12"]) == 0
+    assert quality.load(settings.quality_model).provenance == model.provenance  # the same digest: the same bytes
+
+
+def test_a_quality_model_without_examples_is_a_message(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("good.txt").write_text("a text")
+    assert main(["train-quality", "good.txt", "bad", "--output", "model.safetensors"]) == 1
+    assert "there is no folder or file bad" in capsys.readouterr().err
+    assert main(["train-quality", "good.txt", "good.txt", "--output", "model.safetensors"]) == 1
+    assert "give at least 100" in capsys.readouterr().err
+    assert not Path("model.safetensors").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["explain"], ["profil"], ["check", "--verbose"]])

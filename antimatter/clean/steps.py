@@ -22,6 +22,9 @@ def steps_of(settings: Clean) -> dict[str, Step]:
         "spaces": spaces,
         "blank_lines": partial(blank_lines, maximum=settings.maximum_blank_lines),
         "c4_lines": c4_lines.c4_lines,
+        "c4_datatrove_lines": partial(
+            c4_lines.c4_lines, variant=c4_lines.DATATROVE if settings.c4_end_marks else c4_lines.FINEWEB
+        ),
         "refinedweb_lines": refinedweb_lines.refinedweb_lines,
         "pii": partial(mask_pii, kinds=settings.pii_kinds),
     }
@@ -32,6 +35,7 @@ def facts_of(settings: Clean) -> dict[str, tuple[str, ...]]:
     """Names of what each chosen step counts beside characters."""
     every: Mapping[str, tuple[str, ...]] = {
         "c4_lines": c4_lines.FACTS,
+        "c4_datatrove_lines": c4_lines.FACTS,
         "refinedweb_lines": refinedweb_lines.FACTS,
         "pii": settings.pii_kinds,
     }

@@ -25,6 +25,7 @@ LEDGER = pa.schema(
         pa.field("kept_id", pa.binary(16)),
         pa.field("similarity", pa.float64()),
         pa.field("also_failed", pa.list_(pa.string()), nullable=False),
+        pa.field("detail", pa.string()),
     ]
 )
 
@@ -46,6 +47,8 @@ class Removal:
     kept_id: bytes | None = None
     similarity: float | None = None
     also_failed: tuple[str, ...] = ()
+    detail: str | None = None
+    """What the reason means in this case, in a few words: the evaluation item that the document holds."""
 
 
 def ledger_table(stage: str, shard: int, removals: Iterable[Removal]) -> pa.Table:
@@ -63,6 +66,7 @@ def ledger_table(stage: str, shard: int, removals: Iterable[Removal]) -> pa.Tabl
             "kept_id": r.kept_id,
             "similarity": r.similarity,
             "also_failed": list(r.also_failed),
+            "detail": r.detail,
         }
         for r in removals
     ]

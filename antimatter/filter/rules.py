@@ -1,103 +1,104 @@
-"""Rules as data: a signal, the interval in which it must lie, and who said so.
+"""Rules as data: a signal, the bounds that it must keep, and who said so.
 
-A document passes a rule set if it passes each of its rules. The reason in the ledger is the first rule that failed,
-in the order below; the others that failed are recorded beside it.
+Bounds are met or crossed exactly, as if fractions were compared. A share is one division of two whole numbers, rounded
+once; a bound is a decimal p/q, rounded once. Rounding never turns an order round, so only two different numbers that
+become the same float64 could deceive. Those lie less than 2**-49 apart (below 16), but a/b and p/q differ by at least
+1/(b q), which is more: b counts something in a document (below 2**31), and q is at most 100,000 (five decimals).
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """Keep a document if low <= signal <= high; None leaves a side open."""
+from antimatter.errors import AntiMatterError
 
-    reason: str
-    signal: str
-    low: float | None = None
-    high: float | None = None
-    source: str
-    note: str = ""
+_CROSSES = {"at_least": np.less, "more_than": np.less_equal, "at_most": np.greater, "less_than": np.greater_equal}
+_SIDES = {"at_least": "low", "more_than": "low", "at_most": "high", "less_than": "high"}
 
-    def failure(self, signals: Mapping[str, float]) -> "Failure | None":
-        """What is wrong with a document of these signals, if anything."""
-        value = float(signals[self.signal])
-        if self.low is not None and value < self.low:
-            return Failure(self.reason, value, self.low)
-        if self.high is not None and value > self.high:
-            return Failure(self.reason, value, self.high)
-        return None
+
+class MissingSignal(AntiMatterError, LookupError):
+    """A rule cannot judge, because its signal is not there or has no value for a document."""
 
 
 class Failure(NamedTuple):
-    """One failed rule: its name, the measured value and the bound that it crossed."""
+    """One failed rule: its name, the measured value and the bound that it crossed (None where there is no number)."""
 
     reason: str
     value: float | None
     threshold: float | None
 
 
-_GOPHER = "Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A1.1, quality filtering"
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Keep a document if its signal keeps every bound that is given.
 
-GOPHER_QUALITY = (
-    Rule(
-        reason="gopher_quality.word_count",
-        signal="words",
-        low=50,
-        high=100_000,
-        source=_GOPHER,
-        note="a word holds at least one letter or digit; some implementations count bare punctuation too",
-    ),
-    Rule(reason="gopher_quality.mean_word_length", signal="mean_word_length", low=3, high=10, source=_GOPHER),
-    Rule(
-        reason="gopher_quality.hash_to_word",
-        signal="hash_to_word_ratio",
-        high=0.1,
-        source=_GOPHER,
-        note="the paper's symbol-to-word ratio is judged for hash and ellipsis apart, not for their sum",
-    ),
-    Rule(reason="gopher_quality.ellipsis_to_word", signal="ellipsis_to_word_ratio", high=0.1, source=_GOPHER),
-    Rule(reason="gopher_quality.bullet_lines", signal="bullet_line_share", high=0.9, source=_GOPHER),
-    Rule(reason="gopher_quality.ellipsis_lines", signal="ellipsis_line_share", high=0.3, source=_GOPHER),
-    Rule(
-        reason="gopher_quality.alphabetic_words",
-        signal="alphabetic_word_share",
-        low=0.8,
-        source=_GOPHER,
-        note="a letter of any script; some implementations take a-z alone",
-    ),
-    Rule(
-        reason="gopher_quality.stop_words",
-        signal="stop_words",
-        low=2,
-        source=_GOPHER,
-        note="distinct ones of the paper's eight, in any case; English only, so it doubles as a language rule",
-    ),
-)
-
-RULE_SETS: dict[str, tuple[Rule, ...]] = {"gopher_quality": GOPHER_QUALITY}
-
-
-def rules_for(rule_sets: Iterable[str], thresholds: Mapping[str, float]) -> tuple[Rule, ...]:
-    """The rules of these sets in order, with thresholds replaced by reason: the lower bound where there is one.
-
-    Raises: ValueError if a threshold names no rule of these sets.
+    >>> rule = Rule(reason="fineweb.short_lines", signal="short_line_share", less_than=0.67, source="a paper")
+    >>> rule.fails(np.array([0.66, 0.67])).tolist(), rule.threshold_crossed(0.9)
+    ([False, True], 0.67)
     """
-    rules = [rule for name in rule_sets for rule in RULE_SETS[name]]
-    known = [rule.reason for rule in rules]
-    for reason in thresholds:
-        if reason not in known:
-            raise ValueError(f"threshold for {reason}, but the rules of this policy are {', '.join(known) or 'none'}")
-    return tuple(_with_threshold(rule, thresholds.get(rule.reason)) for rule in rules)
 
+    reason: str
+    """<rule set>.<what is judged>, as the ledger names it."""
+    signal: str
+    """A column of data/filtered/signals."""
+    at_least: float | None = None
+    at_most: float | None = None
+    more_than: float | None = None
+    less_than: float | None = None
+    source: str
+    """Paper, arXiv number, section."""
+    note: str = ""
+    """Which reading was chosen, and what known code does otherwise."""
+    needs: str = ""
+    """What must be configured for the signal to exist: "clean.steps: c4_lines", "filter.bad_words"."""
 
-def _with_threshold(rule: Rule, threshold: float | None) -> Rule:
-    if threshold is None:
-        return rule
-    return replace(rule, low=threshold) if rule.low is not None else replace(rule, high=threshold)
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The given bounds by kind."""
+        return {kind: bound for kind in _CROSSES if (bound := getattr(self, kind)) is not None}
 
+    def fails(self, values: np.ndarray) -> np.ndarray:
+        """bool [n]: where a value crosses a bound. values: int32, float64 or bool [n], as for `thresholds_crossed`."""
+        failing: np.ndarray = ~np.isnan(self.thresholds_crossed(values))
+        return failing
 
-def judge(signals: Mapping[str, float], rules: Iterable[Rule]) -> list[Failure]:
-    """All failed rules in rule order; empty means that the document stays."""
-    return [failure for rule in rules if (failure := rule.failure(signals))]
+    def thresholds_crossed(self, values: np.ndarray) -> np.ndarray:
+        """float64 [n]: the bound that each value crosses, NaN where it keeps them all. True counts as 1.
+
+        Raises: MissingSignal if a value is NaN or null: a comparison would keep such a document in silence.
+        """
+        numbers = np.asarray(values, dtype=np.float64)
+        missing = np.flatnonzero(np.isnan(numbers))
+        if len(missing):
+            raise MissingSignal(
+                f"{self.reason} cannot judge: the signal {self.signal} has no value for {len(missing)} of "
+                f"{len(numbers)} documents, the first of them number {missing[0]}"
+            )
+        crossed = np.full(len(numbers), np.nan)
+        for kind, bound in self.bounds.items():
+            crossed[_CROSSES[kind](numbers, bound)] = bound
+        return crossed
+
+    def threshold_crossed(self, value: float) -> float:
+        """The bound that a failing value crosses; NaN if it keeps them all."""
+        return float(self.thresholds_crossed(np.array([value]))[0])
+
+    def threshold_names(self) -> dict[str, str]:
+        """What a policy calls each bound, with its kind: the reason; of two bounds <reason>.low and <reason>.high.
+
+        >>> Rule(reason="a.length", signal="words", at_least=50, at_most=100, source="a paper").threshold_names()
+        {'a.length.low': 'at_least', 'a.length.high': 'at_most'}
+        """
+        if len(self.bounds) == 1:
+            (kind,) = self.bounds
+            return {self.reason: kind}
+        return {f"{self.reason}.{_SIDES[kind]}": kind for kind in self.bounds}
+
+    def with_threshold(self, name: str, threshold: float) -> "Rule":
+        """The rule with another number in the bound of this name; whether the bound itself is kept stays as it was.
+
+        Raises: KeyError if no bound has this name.
+        """
+        bounds: dict[str, float | None] = {self.threshold_names()[name]: threshold}
+        return replace(self, **bounds)  # type: ignore[arg-type]

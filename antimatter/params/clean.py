@@ -7,8 +7,18 @@ from typing import Annotated, Literal
 from antimatter.params.ranges import Range
 
 StepName = Literal[
-    "ftfy", "nfc", "line_ends", "invisible", "spaces", "blank_lines", "c4_lines", "refinedweb_lines", "pii"
+    "ftfy",
+    "nfc",
+    "line_ends",
+    "invisible",
+    "spaces",
+    "blank_lines",
+    "c4_lines",
+    "c4_datatrove_lines",
+    "refinedweb_lines",
+    "pii",
 ]
+LINE_RULES: tuple[StepName, ...] = ("c4_lines", "c4_datatrove_lines", "refinedweb_lines")
 PiiKind = Literal["email", "ipv4", "ipv6", "phone"]
 
 
@@ -22,19 +32,22 @@ class Clean:
     soft hyphens and controls are bytes of it. Invisible characters go before the spaces that they keep apart; and
     lines are blank only when their spaces are gone.
 
-    ftfy              equal to ftfy.fix_text: mojibake, entities, straight quotes, ligatures, widths, escapes, CRLF, NFC
-    nfc               Unicode NFC alone, for those who do not want ftfy
-    line_ends         CRLF, CR, VT, FF, U+2028 and U+2029 to line feeds; U+0085 is left to ftfy
-    invisible         controls, zero-width and bidi characters, unless they shape a letter or an emoji
-    spaces            plain single spaces, none at line ends; indentation, code and tables keep theirs
-    blank_lines       runs of blank lines cut to maximum_blank_lines, none at the ends
-    c4_lines          line rules of C4 (Raffel et al. 2020): only lines that end like a sentence, no policy lines, ...
-    refinedweb_lines  line rules of RefinedWeb (Penedo et al. 2023): no shouting, counters, single words, ...
-    pii               e-mail and IP addresses and telephone numbers become <EMAIL>, <IP>, <PHONE>
+    ftfy                equals ftfy.fix_text: mojibake, entities, straight quotes, ligatures, widths, escapes, CRLF, NFC
+    nfc                 Unicode NFC alone, for those who do not want ftfy
+    line_ends           CRLF, CR, VT, FF, U+2028 and U+2029 to line feeds; U+0085 is left to ftfy
+    invisible           controls, zero-width and bidi characters, unless they shape a letter or an emoji
+    spaces              plain single spaces, none at line ends; indentation, code and tables keep theirs
+    blank_lines         runs of blank lines cut to maximum_blank_lines, none at the ends
+    c4_lines            line rules of C4 (Raffel et al. 2020): only lines that end like a sentence, no policy lines, ...
+    c4_datatrove_lines  the same in datatrove's reading, which the rule set c4_datatrove of filter needs
+    refinedweb_lines    line rules of RefinedWeb (Penedo et al. 2023): no shouting, counters, single words, ...
+    pii                 e-mail and IP addresses and telephone numbers become <EMAIL>, <IP>, <PHONE>
 
     The line rules stand before blank_lines, pii last."""
     maximum_blank_lines: Annotated[int, Range(0, 100)] = 1
     """Longer runs of blank lines shrink to this many; only with the step blank_lines."""
+    c4_end_marks: bool = True
+    """Whether c4_datatrove_lines removes lines without an end mark; FineWeb leaves this rule out."""
     pii_kinds: tuple[PiiKind, ...] = ("email", "ipv4", "ipv6", "phone")
     """What the step pii masks. Private, loopback and documentation addresses are nobody's and stay."""
 
@@ -58,7 +71,7 @@ class Clean:
         if place.get("spaces", len(place)) < place.get("invisible", -1):
             yield "steps has spaces before invisible: put invisible first, it may leave two spaces side by side"
         if "blank_lines" in place:
-            late = [step for step in ("c4_lines", "refinedweb_lines") if place.get(step, -1) > place["blank_lines"]]
+            late = [step for step in LINE_RULES if place.get(step, -1) > place["blank_lines"]]
             if late:
                 yield f"steps has blank_lines before {', '.join(late)}: put it after, lines that go leave blank ones"
         if "pii" in place and self.steps[-1] != "pii":

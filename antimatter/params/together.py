@@ -4,7 +4,7 @@ Loaded by name (params/loader.py), so that it may look at any room without becom
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 Where = tuple[str | int, ...]
@@ -14,10 +14,10 @@ Found = Iterator[tuple[Where, str]]
 
 def contradictions(groups: Mapping[str, Any]) -> Found:
     """(place, what is wrong) for every contradiction; a group that is itself wrong is None and judged by nobody."""
-    checks = [
+    checks: list[tuple[Callable[..., Found], tuple[str, ...]]] = [
         (sequence_fits_context, ("model", "train")),
         (held_out_dialogues_stay_out, ("collect", "conversations")),
-        (policies_name_what_exists, ("filter", "collect")),
+        (policies_name_what_exists, ("filter", "collect", "clean")),
     ]
     for check, names in checks:
         chosen = [groups[name] for name in names]
@@ -44,28 +44,54 @@ def held_out_dialogues_stay_out(collect: Any, conversations: Any) -> Found:
             )
 
 
-def policies_name_what_exists(settings: Any, collect: Any) -> Found:
-    """Rules, languages and sources that policies name. A source that is not collected may stand here (a profile without
-    it), unless it looks like a slip of the pen for one that is."""
-    from antimatter.filter.language import known_languages
-    from antimatter.filter.rules import RULE_SETS
+def policies_name_what_exists(settings: Any, collect: Any, clean: Any) -> Found:
+    """Rules, signals, languages and sources that policies name, and what their rules need of clean and filter.
 
-    languages = known_languages()
+    A source that is not collected may stand here (a profile without it), unless it looks like a slip of the pen for one
+    that is. A policy that no source uses needs nothing, but its names are checked.
+    """
+    from antimatter.filter.language.codes import known_languages
+    from antimatter.filter.policies import policy_of, problems_of, rules_of
+
+    detector = settings.language.detector
+    languages = known_languages(detector)
+    collected = [source.name for source in collect.sources]
+    present = {f"clean.steps: {step}" for step in clean.steps}
+    present |= {f"filter.{name}" for name in ("bad_words", "quality_model") if getattr(settings, name).path}
     for index, policy in enumerate(settings.policies):
         place: Where = ("filter", "policies", index)
-        reasons = [rule.reason for name in policy.rule_sets for rule in RULE_SETS[name]]
-        for reason in policy.thresholds:
-            if reason not in reasons:
-                yield (*place, "thresholds", reason), f"is no rule of policy {policy.name}.{_nearest(reason, reasons)}"
+        problems = list(problems_of(policy))
+        yield from (((*place, *way), what) for way, what in problems)
         for language in policy.languages:
             if language not in languages:
-                what = f"names {language}, which langdetect does not know: it knows {', '.join(languages)}"
+                hint = _nearest(language, languages, cutoff=0.75) or f" It knows {', '.join(languages)}."
+                what = f"names {language}, which the detector {detector} does not know.{hint}"
                 yield (*place, "languages"), what
-    collected = [source.name for source in collect.sources]
+        users = [source for source in collected if policy_of(source, settings) == policy.name]
+        lacking: dict[str, list[str]] = {}
+        for rule in rules_of(policy) if users and not problems else ():
+            if rule.needs and rule.needs not in present:
+                lacking.setdefault(rule.needs, []).append(rule.reason)
+        for need, reasons in lacking.items():
+            yield place, _say_lacking(policy.name, users[0], need, reasons)
     for name in settings.sources:
         hint = _nearest(name, collected, cutoff=0.8)
         if name not in collected and hint:
             yield ("filter", "sources", name), f"is no source of collect.{hint}"
+
+
+def _say_lacking(policy: str, source: str, need: str, reasons: list[str]) -> str:
+    group, _, step = need.partition(": ")
+    repair = f"put {step} into {group}" if step else f"give {group} a path and sha256"
+    lacks = f"{group} lacks the step {step}" if step else f"{group} gives no file"
+    by_hand = [reason for reason in reasons if reason.startswith("by_hand.")]
+    others = [reason for reason in reasons if reason not in by_hand]
+    ways = [f"`without: [{', '.join(others)}]`"] if others else []
+    ways += [f"delete {', '.join(by_hand)} from its rules"] if by_hand else []
+    return (
+        f"({policy}, for source {source}) judges {', '.join(reasons)}, but {lacks}: {repair}, "
+        f"or take {'them' if len(reasons) > 1 else 'it'} out of the policy: {' and '.join(ways)}"
+    )
 
 
 def _nearest(wrong: str, right: Iterable[str], cutoff: float = 0.5) -> str:

@@ -18,6 +18,8 @@ REPORTS = (
 """Names of reports/NAME.json, in the order in which data flows."""
 FUNNEL = ("collect", "clean", "filter", "dedup", "tokenize")
 """The stages that documents pass through on their way to the model."""
+TOP_LANGUAGES = 4
+"""Languages of a source shown by name; the others are added up."""
 FEW_TOKENS = 2000
 """Fewer scored tokens than this make the figures of a source a guess."""
 
@@ -37,6 +39,7 @@ def summary(reports: Mapping[str, Content], top_reasons: int) -> Content:
         "funnel": {name: _flow(reports[name]) for name in FUNNEL if name in reports},
         "sources": per_source(reports),
         "removed": removed(reports, top_reasons),
+        "filter": filtered(reports.get("filter", {})),
         "tokenizer": _plain(tokenizer),
         "tokens": _plain(
             reports.get("tokenize", {}), without=("documents_in", "documents_out", "bytes_in", "bytes_out")
@@ -91,6 +94,49 @@ def removed(reports: Mapping[str, Content], top: int) -> Content:
         "other_reasons": len(found[top:]),
         "other_documents": sum(entry[0] for entry in found[top:]),
     }
+
+
+def filtered(report: Content) -> Content:
+    """What the rules of filter do, which languages it found and which evaluation items; {} for a report without rules.
+
+    rules: those that failed a document, those that removed most first. Rules of one reason in several policies are
+    added up; `judged` is the number of documents of the sources that were asked, `sources` is sorted by the share that
+    failed.
+    """
+    if "rules" not in report:
+        return {}
+    sizes = {name: flow["documents_in"] for name, flow in report.get("sources", {}).items()}
+    policies = report.get("policies", {})
+    rules: dict[str, Content] = {}
+    for entry in report["rules"]:
+        rule = rules.setdefault(entry["reason"], {"judged": 0, "failed": 0, "alone": 0, "first": 0, "sources": {}})
+        asked = [name for name, policy in policies.items() if entry.get("policy") in (None, policy)]
+        rule["judged"] += sum(sizes.get(name, 0) for name in asked)
+        for count in ("failed", "alone", "first"):
+            rule[count] += entry[count]
+        for name, counts in entry.get("sources", {}).items():
+            if counts["failed"]:
+                rule["sources"][name] = share(counts["failed"], sizes.get(name, 0))
+    failing = [item for item in rules.items() if item[1]["failed"]]
+    failing.sort(key=lambda item: (-item[1]["first"], -item[1]["failed"]))
+    return {
+        "rules": [{"reason": reason, **rule, "sources": _largest_first(rule["sources"])} for reason, rule in failing],
+        "languages": {name: _top(mix) for name, mix in report.get("languages", {}).items()},
+        "language": report.get("language", {}),
+        "decontamination": report.get("decontamination", {}),
+    }
+
+
+def _largest_first(values: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(values.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _top(languages: Mapping[str, int]) -> dict[str, int]:
+    """The most frequent languages, and the documents of all others as "others"."""
+    ordered = _largest_first(languages)
+    top = {code: int(documents) for code, documents in list(ordered.items())[:TOP_LANGUAGES]}
+    others = sum(languages.values()) - sum(top.values())
+    return {**top, "others": others} if others else top
 
 
 def warnings(reports: Mapping[str, Content]) -> list[str]:

@@ -11,7 +11,7 @@ from html import escape
 WIDTH = 480
 """Narrow on purpose: on a telephone the letters shrink by a quarter, not by half."""
 
-_STYLE = """
+STYLE = """
 .chart text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#24292f}
 .chart .title{font-size:14px;font-weight:600}.chart .muted{fill:#65707c}.chart .strong{font-weight:600}
 .chart .grid{stroke:#e3e7eb;stroke-width:1}.chart .axis{stroke:#8c959f;stroke-width:1}
@@ -32,10 +32,11 @@ _LETTER_WIDTH = 6.6
 class Drawing:
     """Shapes in the order of the calls; later ones lie on top. `style` names classes of the style sheet above."""
 
-    def __init__(self, height: float, title: str) -> None:
+    def __init__(self, height: float, title: str, title_shown: bool = True) -> None:
         self.height, self._title = height, title
         self._shapes: list[str] = []
-        self.text(0, 16, title, "title")
+        if title_shown:
+            self.text(0, 16, title, "title")
 
     def text(self, x: float, y: float, words: str, style: str = "", anchor: str = "start") -> None:
         """Words whose baseline begins (start), ends (end) or is centred (middle) at x, y."""
@@ -57,13 +58,17 @@ class Drawing:
         """A filled circle."""
         self._shapes.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}"{_class(style)}/>')
 
-    def render(self) -> str:
-        """The file: one shape a line, so that a change shows as a small difference."""
+    def render(self, with_style: bool = True) -> str:
+        """The file: one shape a line, so that a change shows as a small difference.
+
+        Without its style sheet a picture needs a page that holds STYLE once for all of them.
+        """
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {_n(self.height)}" '
             f'role="img" aria-label="{escape(self._title)}">'
         )
-        return "\n".join([head, f"<style>{_STYLE}</style>", *self._shapes, "</svg>"]) + "\n"
+        style = [f"<style>{STYLE}</style>"] if with_style else []
+        return "\n".join([head, *style, *self._shapes, "</svg>"]) + "\n"
 
 
 def text_width(words: str) -> float:

@@ -14,7 +14,10 @@ from antimatter.params.clean import Clean
 from antimatter.params.loader import ParameterError, check
 from tests.clean.nasty_text import ODD, SENTENCES
 
-EVERY = ("line_ends", "ftfy", "nfc", "invisible", "c4_lines", "refinedweb_lines", "spaces", "blank_lines", "pii")
+EVERY = (
+    "line_ends", "ftfy", "nfc", "invisible", "c4_lines", "c4_datatrove_lines", "refinedweb_lines", "spaces",
+    "blank_lines", "pii",
+)  # fmt: skip
 
 
 def test_a_text_goes_through_the_default_steps_in_their_order():
@@ -77,8 +80,8 @@ def test_cleaning_a_clean_text_changes_nothing_more():
         (("spaces", "invisible"), r"steps has spaces before invisible: put invisible first"),
         (("pii", "nfc"), r"steps has pii before nfc: put pii last"),
         (
-            ("blank_lines", "c4_lines", "refinedweb_lines"),
-            r"steps has blank_lines before c4_lines, refinedweb_lines: put",
+            ("blank_lines", "c4_lines", "c4_datatrove_lines", "refinedweb_lines"),
+            r"steps has blank_lines before c4_lines, c4_datatrove_lines, refinedweb_lines: put",
         ),
     ],
 )

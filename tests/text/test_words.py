@@ -1,0 +1,82 @@
+"""The kernel finds the words that the definition finds; one that it has seen keeps its number."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antimatter.text.characters import STOP_WORDS
+from antimatter.text.words import (
+    ALL_CAPITALS,
+    HAS_LETTER,
+    STOP_WORD_SHIFT,
+    fold,
+    segment,
+    spans_of,
+    word_hash,
+    words_of,
+)
+from tests.filter.nasty_documents import FIXED, documents
+
+
+def require_equal(texts: list[str]) -> None:
+    """segment equals words_of, word by word."""
+    found = segment(pa.array(texts, pa.string()))
+    assert len(set(found.exact.tolist())) == len(found.exact)
+    for d, text in enumerate(texts):
+        ids = found.ids[found.starts[d] : found.starts[d + 1]]
+        words = words_of(text)
+        assert found.exact[ids].tolist() == [word_hash(word) for word in words]
+        assert found.folded[ids].tolist() == [word_hash(fold(word)) for word in words]
+        assert found.characters[ids].tolist() == list(map(len, words))
+        for kind, word in zip(found.kinds[ids].tolist(), words, strict=True):
+            assert bool(kind & HAS_LETTER) == any(map(str.isalpha, word))
+            assert bool(kind & ALL_CAPITALS) == (any(map(str.isupper, word)) and not any(map(str.islower, word)))
+            stop_word = STOP_WORDS.index(fold(word)) + 1 if fold(word) in STOP_WORDS else 0
+            assert kind >> STOP_WORD_SHIFT == stop_word
+
+
+@given(st.lists(st.one_of(documents(), st.text()), max_size=4))
+def test_the_kernel_equals_its_definition(texts):
+    require_equal(texts)
+
+
+def test_fixed_nasty_texts():
+    require_equal(list(FIXED))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('He said: "don\'t" -- (3 times!) ...', ["He", "said", "don't", "3", "times"]),
+        ("well-known 3.5 a/b #tag _x_", ["well-known", "3.5", "a/b", "tag", "x"]),
+        ("हिन्दी, है।", ["हिन्दी", "है"]),
+        ("第3章です", ["第", "3", "章", "で", "す"]),
+        ("ก่อน", ["ก่", "อ", "น"]),
+        ("e\u0301te\u0301! \u0301x", ["e\u0301te\u0301", "x"]),
+        ("a!\u0301 b", ["a", "b"]),
+        ("", []),
+        (" \u2028 ... \U0001f600 ", []),
+    ],
+)
+def test_words_by_hand(text, words):
+    assert words_of(text) == words
+    assert [text[start:end] for start, end in spans_of(text)] == words
+    require_equal([text])
+
+
+def test_more_distinct_words_than_any_table_begins_with():
+    text = " ".join(f"w{number}" for number in range(40_000))
+    require_equal([text, text[: len(text) // 2]])
+
+
+def test_a_text_is_not_glued_to_its_neighbour():
+    found = segment(pa.array(["ab", "c", "", "abc"]))
+    assert found.ids.tolist() == [0, 1, 2]
+    assert found.starts.tolist() == [0, 1, 2, 2, 3]
+
+
+def test_offsets_of_both_widths_and_slices_give_the_same():
+    texts = ["one two", "three", "one"]
+    wide, narrow = segment(pa.array(texts, pa.large_string())), segment(pa.array(["x y", *texts]).slice(1))
+    assert all((one == other).all() for one, other in zip(wide, narrow, strict=True))
