@@ -29,7 +29,7 @@ def test_the_commands_of_the_readme_exist():
 
 def _commands() -> list[str]:
     usage = subprocess.run([sys.executable, "-m", "antimatter", "--help"], cwd=ROOT, capture_output=True, text=True)
-    return re.findall(r"^    ([a-z-]+) ", usage.stdout, re.MULTILINE)
+    return re.findall(r"^    ([a-z-]+)(?: |$)", usage.stdout, re.MULTILINE)
 
 
 def tracked() -> list[Path]:

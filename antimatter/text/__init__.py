@@ -22,5 +22,5 @@ def kernel_folder(package: Path = _PACKAGE) -> Path:
     return Path(_CHOSEN or package / "__pycache__") / f"kernels-{digest.hexdigest()}"
 
 
-_CHOSEN = config.CACHE_DIR
-config.CACHE_DIR = str(kernel_folder())
+_CHOSEN: str = vars(config)["CACHE_DIR"]
+vars(config)["CACHE_DIR"] = str(kernel_folder())
