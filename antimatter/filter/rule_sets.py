@@ -21,7 +21,8 @@ GOPHER_QUALITY = (
         at_least=50,
         at_most=100_000,
         source=_QUALITY,
-        note="a word holds a letter or digit, nearly as datatrove; Dolma counts what whitespace divides",
+        note="a word holds a letter or digit, nearly as datatrove (to spaCy don't is two); Dolma counts what space "
+        "divides",
     ),
     Rule(
         reason="gopher_quality.mean_word_length",
@@ -65,7 +66,8 @@ GOPHER_QUALITY = (
         signal="alphabetic_word_share",
         at_least=0.8,
         source=_QUALITY,
-        note="a letter of any script, as datatrove, DCLM and Dolma; RedPajama-V2 takes a-z alone",
+        note="a letter of any script, as datatrove, DCLM and Dolma; RedPajama-V2 takes a-z alone. Of words, as the "
+        "paper says: datatrove divides by all its tokens, punctuation among them, and so cuts through ordinary text",
     ),
     Rule(
         reason="gopher_quality.stop_words",
@@ -137,7 +139,8 @@ GOPHER_REPETITION = (
 )
 
 _REPEATED = (
-    "repeats after the first; datatrove: GopherRepetitionFilter, which does not strip lines before it compares them"
+    "repeats after the first; datatrove: GopherRepetitionFilter, which does not strip lines before it compares them, "
+    "and counts line feeds inside of paragraphs"
 )
 GOPHER_REPETITION_DATATROVE = (
     *(
@@ -299,7 +302,8 @@ FINEWEB_DATATROVE = (
         signal="newline_to_word_ratio",
         at_most=0.3,
         source=f"{_FINEWEB}; the rule is the code's alone (datatrove)",
-        note="datatrove: FineWebQualityFilter, against lists; not in the paper",
+        note="datatrove: FineWebQualityFilter, against lists; not in the paper. It divides by all tokens, punctuation "
+        "among them, so that ours removes more of texts full of punctuation (raw mails)",
     ),
 )
 

@@ -37,6 +37,8 @@ CLOSER = 1 << 11
 BULLET = 1 << 12
 STANDS_ALONE = 1 << 13
 """a letter of a script that is written without spaces: a word of its own"""
+IGNORED = 1 << 14
+"""no character to `segment`; set in the tables of `loose_flags` alone"""
 
 END_MARKS = frozenset(
     map(
@@ -126,6 +128,19 @@ def tables() -> Tables:
     flags.setflags(write=False)
     lower.setflags(write=False)
     return Tables(flags, lower)
+
+
+@functools.cache
+def loose_flags() -> np.ndarray:
+    """uint16[0x110000] for comparing texts that were written down in different ways: whatever is no letter, digit or
+    mark parts words (don't is two, so is don’t), and format characters (soft hyphens, joiners) are not there."""
+    flags: np.ndarray = tables().flags.copy()
+    flags[(flags & (ALNUM | MARK)) == 0] |= SPACE
+    formats = [point for point in range(_LAST_ASSIGNED + 1) if unicodedata.category(chr(point)) == "Cf"]
+    formats += range(0xE0000, 0xE0080)
+    flags[formats] = IGNORED
+    flags.setflags(write=False)
+    return flags
 
 
 def fold_character(character: str) -> str:

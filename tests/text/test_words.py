@@ -1,5 +1,7 @@
 """The kernel finds the words that the definition finds; one that it has seen keeps its number."""
 
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -8,9 +10,11 @@ from hypothesis import strategies as st
 from antimatter.text.characters import STOP_WORDS
 from antimatter.text.words import (
     ALL_CAPITALS,
+    ALONE_KIND,
     HAS_LETTER,
     STOP_WORD_SHIFT,
     fold,
+    loose_words_of,
     segment,
     spans_of,
     word_hash,
@@ -39,6 +43,27 @@ def require_equal(texts: list[str]) -> None:
 @given(st.lists(st.one_of(documents(), st.text()), max_size=4))
 def test_the_kernel_equals_its_definition(texts):
     require_equal(texts)
+
+
+@given(st.lists(st.one_of(documents(), st.text()), max_size=4))
+def test_the_kernel_equals_its_loose_definition(texts):
+    found = segment(pa.array([*FIXED, *texts], pa.string()), loose=True)
+    for d, text in enumerate([*FIXED, *texts]):
+        ids = found.ids[found.starts[d] : found.starts[d + 1]]
+        assert found.exact[ids].tolist() == [word_hash(word) for word in loose_words_of(text)]
+
+
+def test_loose_words_are_the_same_however_a_text_is_written():
+    written = ["Don't re-start (now)!", "DON\u2019T re\u2011start\u2014now", "don t <b>re\u00ad</b>-sta\u200brt;now"]
+    found = segment(pa.array(written), loose=True)
+    first, second, third = (found.folded[found.ids[a:b]].tolist() for a, b in pairwise(found.starts))
+    assert first == second == [word_hash(word) for word in ("don", "t", "re", "start", "now")]
+    assert third != first, "tags are words: b"
+
+
+def test_words_of_scripts_without_spaces_are_marked():
+    found = segment(pa.array(["\u6c34 a\u0e01\u0e48 1"]))
+    assert [bool(kind & ALONE_KIND) for kind in found.kinds[found.ids]] == [True, False, True, False]
 
 
 def test_fixed_nasty_texts():

@@ -34,7 +34,7 @@ def count_characters(texts: pa.Array) -> dict[str, np.ndarray]:
     of_byte = np.stack([(flags[:128] & flag == flag) for flag in _CLASSES], axis=1).astype(np.int64)
     counts = np.zeros((len(offsets) - 1, len(COUNTS)), dtype=np.int64)
     _count(data, offsets, flags, classes, of_byte, counts)
-    return {name: counts[:, index] for index, name in enumerate(COUNTS)}
+    return dict(zip(COUNTS, counts.T.copy(), strict=True))
 
 
 @njit(cache=True)

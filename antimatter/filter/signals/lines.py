@@ -26,7 +26,7 @@ def count_lines(texts: pa.Array, newlines: np.ndarray) -> dict[str, np.ndarray]:
     data, offsets = buffers(texts)
     counts = np.zeros((len(offsets) - 1, len(COUNTS)), dtype=np.int64)
     _count(data, offsets, tables().flags, newlines, counts)
-    return {name: counts[:, index] for index, name in enumerate(COUNTS)}
+    return dict(zip(COUNTS, counts.T.copy(), strict=True))
 
 
 @njit(cache=True)

@@ -40,7 +40,7 @@ def count_repetition(words: Words) -> tuple[dict[str, np.ndarray], np.ndarray]:
     counts = np.zeros((len(words.starts) - 1, len(COUNTS)), dtype=np.int64)
     entropy = np.zeros(len(counts), dtype=np.float64)
     _count(words.starts, words.ids, words.characters, counts, entropy)
-    return {name: counts[:, index] for index, name in enumerate(COUNTS)}, entropy
+    return dict(zip(COUNTS, counts.T.copy(), strict=True)), entropy
 
 
 @njit(cache=True)

@@ -16,7 +16,7 @@ def count_words(words: Words) -> dict[str, np.ndarray]:
     """int64[n] for each of COUNTS, of the words of n texts."""
     counts = np.zeros((len(words.starts) - 1, len(COUNTS)), dtype=np.int64)
     _count(words.starts, words.ids, words.characters, words.kinds, counts)
-    return {name: counts[:, index] for index, name in enumerate(COUNTS)}
+    return dict(zip(COUNTS, counts.T.copy(), strict=True))
 
 
 @njit(cache=True)
