@@ -76,8 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--signal", nargs="+", action="extend", default=[], metavar="NAME", help="show these signals too"
     )
-    study.add_argument("--examples", type=int, default=3, metavar="N", help="texts on each side of a threshold (3)")
+    study.add_argument("--examples", type=_texts, default=3, metavar="N", help="texts on each side of a threshold (3)")
     study.add_argument("--all", action="store_true", help="rules that remove nothing too")
+    study.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="signals (data/filtered/signals)")
     study.add_argument("--output", type=Path, metavar="FOLDER", help="where the page goes (work/filter-study)")
     study.set_defaults(run=_filter_study)
 
@@ -153,6 +154,8 @@ def _check() -> None:
         groups = loader.load_all(PARAMS)
     except (loader.ParameterError, loader.MissingParameters) as error:
         problems.append(str(error))
+    else:
+        problems += _wrong_files(groups["filter"])
     try:
         settings = runtime.load()
     except runtime.RuntimeSettingError as error:
@@ -168,6 +171,21 @@ def _check() -> None:
     _print_funnel()
     print()
     _print_model(groups)
+
+
+def _wrong_files(settings: Any) -> list[str]:
+    """What is wrong with the files that group filter pins."""
+    from antimatter.filter import watched
+
+    problems = []
+    for name in ("quality_model", "bad_words"):
+        file = getattr(settings, name)
+        try:
+            if file.path:
+                watched.read(file, f"filter.{name}")
+        except watched.WrongFile as error:
+            problems.append(str(error))
+    return problems
 
 
 def _print_funnel() -> None:
@@ -275,21 +293,42 @@ def _filter_study(options: argparse.Namespace) -> None:
     from antimatter.params.filter import Filter
     from antimatter.report import filter_study, filter_table
 
+    folder = _page_folder(options.output or runtime.work_folder() / "filter-study")
     result = study.study_project(
         loader.load(Filter, PARAMS),
+        folder=options.folder or study.SIGNALS,
         sources=options.source,
         rule_sets=options.rules,
         thresholds=_thresholds(options.set),
         signals=options.signal,
-        examples=max(0, options.examples),
+        examples=options.examples,
         every_rule=options.all,
     )
-    page = filter_study.write_page(
-        result, options.output or runtime.work_folder() / "filter-study", every_rule=options.all
-    )
+    page = filter_study.write_page(result, folder, every_rule=options.all)
     for line in filter_table.lines(result, every_rule=options.all):
         print(line)
     print(f"\nopen {page} in a browser")
+
+
+def _texts(argument: str) -> int:
+    """--examples: 0 or more."""
+    if not (argument.isascii() and argument.isdigit()):
+        raise argparse.ArgumentTypeError(f"{argument} is no number of texts: expected 0 or more")
+    return int(argument)
+
+
+def _page_folder(folder: Path) -> Path:
+    """The folder if a page can be written to it; asked before the work that ends with the page."""
+    present = next(path for path in (folder, *folder.parents) if path.exists())
+    if not present.is_dir():
+        raise AntiMatterError(
+            f"the page cannot go to {folder}: {present} is no folder. Name another one with --output."
+        )
+    if not os.access(present, os.W_OK | os.X_OK):
+        raise AntiMatterError(
+            f"the page cannot go to {folder}: {present} may not be written to. Name another folder with --output."
+        )
+    return folder
 
 
 def _thresholds(pairs: Sequence[str]) -> dict[str, float]:
@@ -309,6 +348,7 @@ def _thresholds(pairs: Sequence[str]) -> dict[str, float]:
 def _train_quality(options: argparse.Namespace) -> None:
     from antimatter.filter import quality, train_quality
 
+    output = _model_file(Path(options.output))
     classes = []
     for side, path in (("good", options.good), ("bad", options.bad)):
         examples = train_quality.read_examples(path, options.text_field)
@@ -320,8 +360,9 @@ def _train_quality(options: argparse.Namespace) -> None:
         classes.append(examples.texts)
     buckets = 1 << options.bucket_bits
     trained = train_quality.train(*classes, ngrams=options.ngrams, buckets=buckets, seed=options.seed)
-    digest = quality.save(trained.model, Path(options.output))
+    digest = quality.save(trained.model, output)
     accuracy, auc = trained.accuracy, trained.auc
+    print(f"{'copies':<10} {trained.copies:>9,} texts   left out: another one has the same words")
     print(f"{'held out':<10} {trained.held_out:>9,} texts   of {trained.good + trained.bad:,} with words")
     print(f"{'accuracy':<10} {accuracy.value:>9.4f} +- {accuracy.error:.4f} on these, mean of both classes")
     print(f"{'AUC':<10} {auc.value:>9.4f} +- {auc.error:.4f}")
@@ -331,6 +372,21 @@ def _train_quality(options: argparse.Namespace) -> None:
         f"\nFor params.yaml:\n\nfilter:\n  quality_model:\n    path: {options.output}\n    sha256: {digest}\n"
         "  policies:\n    - name: prose\n      rules:\n        - {signal: quality_score, at_least: 0.5}"
     )
+
+
+def _model_file(path: Path) -> Path:
+    """The path if a model can be written to it; asked before the work that ends with the model."""
+    if path.is_dir():
+        raise AntiMatterError(
+            f"--output {path} is a folder: name the file in it, for example {path / 'quality.safetensors'}."
+        )
+    present = next(folder for folder in path.absolute().parents if folder.exists())
+    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
+        raise AntiMatterError(
+            f"--output {path}: {present} {'may not be written to' if present.is_dir() else 'is no folder'}. "
+            "Name another file."
+        )
+    return path
 
 
 class UnfinishedWork(AntiMatterError):

@@ -109,6 +109,14 @@ def test_check_names_the_mistakes_of_both_files(project, capsys):
     assert "Traceback" not in captured.err and captured.out == ""
 
 
+def test_check_finds_files_that_are_not_the_ones_pinned(project, capsys):
+    (project / "bad.txt").write_text("word\n")
+    lines = "filter:\n  bad_words:\n    path: bad.txt\n    sha256: " + "ab" * 32 + "\n"
+    (project / "params.yaml").write_text(lines)
+    assert main(["check"]) == 1
+    assert "filter.bad_words: bad.txt has sha256" in capsys.readouterr().err
+
+
 def test_check_without_parameters_says_where_to_get_some(project, capsys):
     assert main(["check"]) == 1
     assert "`antimatter profile demo` writes one" in capsys.readouterr().err
@@ -181,6 +189,15 @@ def test_the_life_of_a_filtered_document_ends_with_the_reason_and_its_number(dat
     assert "reason gopher_quality.word_count  value 1  threshold 50" in out
     assert "also_failed gopher_quality.stop_words" in out
     assert "dedup" not in out and "tokenize" not in out
+
+
+def test_what_a_kept_document_shares_with_an_evaluation_set_is_told(data, capsys):
+    identity = pa.array([document_id("wiki", "b.txt"), document_id("wiki", "a.txt")], pa.binary(16))
+    signals = {"id": identity, "contaminated_set": [None, "quiz"], "contaminated_item": [None, "7"]}
+    write_shard(Path("data/filtered/signals/shard-00000.parquet"), pa.table({**signals, "masked_characters": [0, 12]}))
+    out = explained(capsys, "wiki:a.txt")
+    assert "contaminated_set quiz" in out and "contaminated_item 7" in out and "masked_characters 12" in out
+    assert "contaminated" not in explained(capsys, "wiki:b.txt")
 
 
 def test_a_duplicate_names_its_keeper(data, capsys):
@@ -272,6 +289,8 @@ def test_the_filter_study_prints_a_table_and_says_last_where_its_page_is(project
         (["--set", "gopher_quality.stop_words=none"], "expected REASON=NUMBER"),
         (["--source", "wikis"], "Did you mean wiki?"),
         (["--rules", "gopher"], "gopher is not a rule set"),
+        (["--output", "params.yaml"], "params.yaml is no folder. Name another one with --output"),
+        (["--output", "params.yaml/below/it"], "params.yaml is no folder. Name another one with --output"),
     ],
 )
 def test_a_filter_study_of_what_does_not_exist_is_a_message(project, capsys, arguments, message):
@@ -280,6 +299,14 @@ def test_a_filter_study_of_what_does_not_exist_is_a_message(project, capsys, arg
     assert main(["filter-study", *arguments]) == 1
     captured = capsys.readouterr()
     assert message in captured.err and captured.out == ""
+
+
+@pytest.mark.parametrize("count", ["-3", "many", "1.5"])
+def test_a_filter_study_shows_no_number_of_examples_that_cannot_be(project, capsys, count):
+    with pytest.raises(SystemExit) as stopped:
+        main(["filter-study", "--examples", count])
+    assert stopped.value.code == 2
+    assert f"argument --examples: {count} is no number of texts" in capsys.readouterr().err
 
 
 def test_a_quality_model_is_trained_and_its_lines_for_params_yaml_are_right(tmp_path, monkeypatch, capsys):

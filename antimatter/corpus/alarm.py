@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from antimatter.corpus.ledger import Counts, Flow
 from antimatter.errors import AntiMatterError
@@ -14,36 +15,51 @@ class TooMuchRemoved(AntiMatterError, RuntimeError):
     """A source lost more than the settings allow, or nothing is left."""
 
 
+class Limit(NamedTuple):
+    """The share of a source that a stage may remove, and the parameter that says so."""
+
+    share: float
+    parameter: str
+
+
+_NO_OTHERS: Mapping[str, Limit] = MappingProxyType({})
+
+
 def require_plausible_removal(
-    counts: Counts, max_share: float, stage: str, exceptions: Mapping[str, float] = MappingProxyType({})
+    counts: Counts, max_share: float, stage: str, others: Mapping[str, Limit] = _NO_OTHERS
 ) -> list[str]:
     """The sources that lost more than half, in words, printed too.
 
-    exceptions  share by source, in place of max_share
+    others  limits of single sources, in place of max_share
 
-    Raises: TooMuchRemoved, with the reasons, if a source of at least 100 documents lost more than max_share, or if no
+    Raises: TooMuchRemoved, with the reasons, if a source of at least 100 documents lost more than its limit, or if no
             document is left at all.
     """
+    require_limits(counts, max_share, stage, others)
     flows = sorted(counts.sources.items())
-    too_much = [
-        f"{_told(name, flow)}; at most {exceptions.get(name, max_share):.0%} may go"
-        for name, flow in flows
-        if flow.documents_in >= FEWEST_DOCUMENTS
-        and flow.documents_removed > exceptions.get(name, max_share) * flow.documents_in
-    ]
-    if too_much:
-        raise TooMuchRemoved(
-            f"stage {stage} removed too much of a source; nothing was published:\n  "
-            + "\n  ".join(too_much)
-            + f"\nIf that is right, raise {stage}.max_removed_share_per_source in params.yaml; "
-            "if not, look at the settings that produced these reasons."
-        )
     most = [_told(name, flow) for name, flow in flows if 2 * flow.documents_removed > flow.documents_in]
     if flows and not any(flow.documents_out for _, flow in flows):
         raise TooMuchRemoved(f"stage {stage} removed every document; nothing was published:\n  " + "\n  ".join(most))
     for line in most:
         print(f"{stage}: most of a source was removed: {line}", file=sys.stderr)
     return most
+
+
+def require_limits(counts: Counts, max_share: float, stage: str, others: Mapping[str, Limit] = _NO_OTHERS) -> None:
+    """The first half of require_plausible_removal, without a word if all is well."""
+    usual = Limit(max_share, f"{stage}.max_removed_share_per_source")
+    too_much = []
+    for name, flow in sorted(counts.sources.items()):
+        limit = others.get(name, usual)
+        # one rounded division, so equality with a decimal limit is seen; a product of floats would miss it
+        if flow.documents_in >= FEWEST_DOCUMENTS and flow.documents_removed / flow.documents_in > limit.share:
+            too_much.append(f"{_told(name, flow)}; {limit.parameter} allows {100 * limit.share:g} %")
+    if too_much:
+        raise TooMuchRemoved(
+            f"stage {stage} removed too much of a source; nothing was published:\n  "
+            + "\n  ".join(too_much)
+            + "\nIf that is right, raise that parameter in params.yaml; if not, look at what produced these reasons."
+        )
 
 
 def _told(name: str, flow: Flow) -> str:

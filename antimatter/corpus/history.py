@@ -107,6 +107,7 @@ def _events(
         for path, row, _ in hits[stage]:
             verdict = "removed" if "removed" in (path.parent.name, path.stem) else "kept"
             facts = _read(path).slice(row, 1).to_pylist()[0]
+            facts |= _shared(root / STAGES[stage] / "signals" / path.name, facts["id"])
             yield Event(
                 stage=stage,
                 verdict=verdict,
@@ -115,6 +116,18 @@ def _events(
             )
         if any("removed" in (path.parent.name, path.stem) for path, _, _ in hits[stage]):
             return
+
+
+def _shared(signals: Path, identity: bytes) -> dict[str, Any]:
+    """What the document shares with an evaluation set, as filter found it: a kept document may have been masked."""
+    names = [] if not signals.exists() else pq.read_schema(signals).names
+    wanted = [name for name in ("contaminated_set", "contaminated_item", "masked_characters") if name in names]
+    if "contaminated_set" not in wanted:
+        return {}
+    table = read_shard(signals, ["id", *wanted])
+    row = pc.index(table.column("id").cast(pa.binary()), pa.scalar(identity, pa.binary())).as_py()
+    facts = table.slice(row, 1).to_pylist()[0] if row >= 0 else {}
+    return {name: facts[name] for name in wanted} if facts.get("contaminated_set") is not None else {}
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:

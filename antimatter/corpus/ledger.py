@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 LEDGER = pa.schema(
@@ -71,6 +72,37 @@ def ledger_table(stage: str, shard: int, removals: Iterable[Removal]) -> pa.Tabl
         for r in removals
     ]
     return pa.Table.from_pylist(rows, schema=LEDGER)
+
+
+def ledger_columns(
+    stage: str,
+    shard: int,
+    *,
+    ids: pa.Array,
+    sources: pa.Array,
+    reasons: pa.Array,
+    rows: np.ndarray,
+    values: np.ndarray,
+    thresholds: np.ndarray,
+    also_failed: pa.ListArray,
+    details: pa.Array,
+) -> pa.Table:
+    """Removals of one shard as a ledger table, from columns: for stages that remove many. NaN stands for no number."""
+    n = len(rows)
+    given = {
+        "id": ids,
+        "source": sources.cast(pa.string()),
+        "stage": pa.repeat(stage, n),
+        "reason": reasons.cast(pa.string()),
+        "value": pa.array(values, pa.float64(), mask=np.isnan(values)),
+        "threshold": pa.array(thresholds, pa.float64(), mask=np.isnan(thresholds)),
+        "shard": pa.repeat(pa.scalar(shard, pa.int32()), n),
+        "row": pa.array(rows, pa.int32()),
+        "also_failed": also_failed,
+        "detail": details,
+    }
+    columns = [given[field.name] if field.name in given else pa.nulls(n, field.type) for field in LEDGER]
+    return pa.Table.from_arrays(columns, schema=LEDGER)
 
 
 @dataclass

@@ -8,7 +8,7 @@ One part of the input is one shard, and shard i of a stage comes from shard i of
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,26 +100,51 @@ def _fsync(path: Path) -> None:
 
 
 def write_shard(path: Path, table: pa.Table) -> str:
-    """Write a table as one shard and return its content digest; the same rows give the same bytes."""
-    table = table.combine_chunks()  # the writer cuts pages at chunk borders
+    """Write a table as one shard and return its content digest; the same rows give the same bytes, whatever chunks they
+    lie in. Memory beside the table: one row group, or one column."""
     digest = table_digest(table)
     footer = {
         b"antimatter.schema": SCHEMA_VERSION.encode(),
         b"antimatter.rows": str(table.num_rows).encode(),
         b"antimatter.digest": digest.encode(),
     }
+    schema = pa.schema([_plain_field(field) for field in table.schema], footer)
     size = sum(_content_bytes(chunk) for column in table.columns for chunk in column.chunks)
     rows = max(1, min(table.num_rows, ROW_GROUP_BYTES * table.num_rows // max(1, size)))
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            table.cast(pa.schema([_plain_field(field) for field in table.schema], footer)),
-            temporary,
-            row_group_size=rows,
-            compression="zstd",
-            write_page_checksum=True,
-            store_schema=True,
-        )
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True, store_schema=True) as writer,
+    ):
+        for start in range(0, max(1, table.num_rows), rows):
+            group = table.slice(start, rows).combine_chunks()  # the writer cuts pages at chunk borders
+            writer.write_table(group.cast(schema), row_group_size=rows)
     return digest
+
+
+@contextlib.contextmanager
+def shard_in_pieces(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Takes a shard piece by piece and writes it when the block succeeds, as write_shard writes their concatenation.
+
+    The pieces wait in an Arrow file beside the shard: memory does not grow with their number.
+    """
+    spool = path.with_name(f".{path.name}.{os.getpid()}.pieces.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        writers: list[pa.RecordBatchFileWriter] = []
+        with contextlib.ExitStack() as opened:
+
+            def add(piece: pa.Table) -> None:
+                if not writers:
+                    writers.append(opened.enter_context(pa.ipc.new_file(str(spool), piece.schema)))
+                writers[0].write_table(piece)
+
+            yield add
+        if not writers:
+            raise ValueError(f"{path}: a shard needs a piece, if only an empty one, to know its columns")
+        with pa.memory_map(str(spool)) as mapped:
+            write_shard(path, pa.ipc.open_file(mapped).read_all())
+    finally:
+        spool.unlink(missing_ok=True)
 
 
 def read_shard(path: Path, columns: list[str] | None = None) -> pa.Table:

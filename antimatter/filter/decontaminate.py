@@ -6,22 +6,29 @@
 
 The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C). Here we depart from it:
 
-- Words are those of antimatter.text.words in lower case: punctuation around words does not count, inside it does.
+- Words are runs of letters, digits and marks in lower case (`segment(..., loose=True)`): no way of writing punctuation
+  hides an item. Items are sought in NFC, and in NFKC where that differs: clean makes ligatures and wide letters plain.
+- The words that most queries of a set begin or end with ("Question:") are a template and not sought, but for items
+  that are too short without them.
 - A query of fewer than `ngram` but at least `shortest` words is sought whole; of items with a shorter one query and
   choice together, if they have that many. What is shorter still is not sought, and counted. GPT-3's filter seeks
   13-grams alone; the analysis of overlaps after its training goes down to 8 words.
+- Where most words of an item are single letters (Han, kana, Thai), both numbers are doubled: 26 letters say what 13
+  words say, 13 are the name of a ministry.
+- Sequences of fewer than four different words ("ha ha ha"), or without a letter (1 2 3 4), are not sought.
 - A document is removed, or the shared words alone are cut out. GPT-3 cuts 200 characters on either side as well, drops
   pieces of under 200 characters, and documents that fell into more than 10 pieces.
 - N-grams that occur in many documents count like all others: GPT-3 ignores those in more than 10. A licence text in an
   evaluation set would thus remove all its copies; the report tells the matches of each set.
-- An n-gram of several items belongs to the first of them, by name of the set, then in the set's order.
+- An n-gram of several items of a set belongs to the first of them, in the set's order.
 """
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,21 +36,21 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from antimatter.corpus.reports import read_json
-from antimatter.corpus.shards import atomic_path, require
-from antimatter.errors import AntiMatterError
+from antimatter.corpus.shards import atomic_path
+from antimatter.filter import evaluation_sets
+from antimatter.filter.evaluation_sets import Template
 from antimatter.params.filter import Decontamination
 from antimatter.text import phrases
+from antimatter.text.characters import END_MARKS
 from antimatter.text.phrases import Keyed, Matches, Phrases
-from antimatter.text.words import Words, segment, spans_of
+from antimatter.text.words import ALONE_KIND, HAS_LETTER, loose_spans, segment
 
 PARAGRAPH_BREAK = "\n\n"
 _SETS = b"antimatter.sets"
 _ITEMS_AT_ONCE = 10_000
-
-
-class DamagedBenchmark(AntiMatterError):
-    """A file of data/benchmarks is not what its manifest promises."""
+_FEWEST_WORDS = 4  # different ones in a sequence that is sought
+_MARKUP = "*_#`~\"'"
+_PAUSES = ",;:、，；：…"
 
 
 class Sought(NamedTuple):
@@ -53,10 +60,13 @@ class Sought(NamedTuple):
     items: int
     sought: int
     """Items of which anything is sought; the others are too short."""
+    template: str = ""
+    """Words around most queries, which are not sought: "question ... answer"."""
 
 
 class Index(NamedTuple):
-    """What is sought. Owners of phrases are numbers of items, counted through all sets."""
+    """What is sought. The owner of a phrase is 2 * the number of its item, counted through all sets; + 1 if the phrase
+    is a whole query, or query and choice, of fewer words than an n-gram."""
 
     phrases: Phrases
     sets: tuple[Sought, ...]
@@ -74,19 +84,17 @@ class Contamination(NamedTuple):
     """What n documents share with S evaluation sets."""
 
     matches: np.ndarray
-    """int32[n]: places in the document where a sought phrase stands"""
+    """int32[n]: words of the document at which a sought phrase begins; at least the minimum if it is a whole one"""
     by_set: np.ndarray
-    """int32[n, S]: the same by set"""
+    """int32[n, S]: the same by set; a phrase of two sets counts for both"""
+    reaches: np.ndarray
+    """bool[n]: matches >= minimum"""
     sets: pa.Array
     """string[n]: the set with most matches (of equals the first), null if there is none"""
     items: pa.Array
     """string[n]: id of the item with most matches in that set (of equals the first), null if there is none"""
     found: Matches
     """every place; owners are item numbers of the index"""
-
-    def reaches(self, minimum_matches: int) -> NDArray[np.bool_]:
-        """bool[n]: whether a document has so many matches with one set."""
-        return np.asarray((self.by_set >= minimum_matches).any(axis=1))
 
 
 class Masked(NamedTuple):
@@ -101,27 +109,22 @@ class Masked(NamedTuple):
 def build(folder: Path, settings: Decontamination) -> Index:
     """The index of all sets that the manifest of data/benchmarks lists.
 
-    100,000 items of 80 words with 4 choices (6.8 million n-grams) take 4 s and 0.9 GB at the peak; what remains
+    100,000 items of 80 words with 4 choices (6.8 million n-grams) take 6 s and 0.9 GB at the peak; what remains
     takes 133 MB. So it is built once a run, saved, and mapped by the workers.
-    Raises: MissingData; DamagedBenchmark if a file does not hold the items that the manifest counts.
+    Raises: MissingData; DamagedBenchmark, see `evaluation_sets.read`.
     """
-    entries = sorted(read_json(require(folder / "manifest.json"))["benchmarks"], key=lambda entry: str(entry["name"]))
     sets: list[Sought] = []
     ids: list[str] = []
     parts: list[Keyed] = []
-    for entry in entries:
-        first, sought = len(ids), 0
-        for items in _slices(require(folder / f"{entry['name']}.jsonl")):
-            part = _keyed([texts for _, texts in items], settings, len(ids))
-            sought += len(np.unique(part.owners))
-            parts.append(part)
-            ids += [identity for identity, _ in items]
-        if len(ids) - first != entry["items"]:
-            raise DamagedBenchmark(
-                f"{folder}/{entry['name']}.jsonl holds {len(ids) - first} items, manifest.json promises "
-                f"{entry['items']}. Run `dvc repro benchmarks`."
-            )
-        sets.append(Sought(str(entry["name"]), len(ids) - first, sought))
+    for number, each in enumerate(evaluation_sets.read(folder)):
+        template = evaluation_sets.template_of([unicodedata.normalize("NFC", query) for query, *_ in each.texts])
+        sought = 0
+        for start in range(0, len(each.texts), _ITEMS_AT_ONCE):
+            items = each.texts[start : start + _ITEMS_AT_ONCE]
+            parts.append(_keyed(items, template, settings, len(ids) + start, number))
+            sought += len(np.unique(parts[-1].owners >> 1))
+        sets.append(Sought(each.name, len(each.texts), sought, template.spelled))
+        ids += each.ids
     return Index(phrases.build(parts), tuple(sets), pa.array(ids, pa.string()))
 
 
@@ -149,26 +152,56 @@ def load(path: Path) -> Index:
     return Index(Phrases(*arrays), sets, values["ids"])
 
 
-def search(index: Index, words: Words) -> Contamination:
-    """What each of the texts behind `words` shares with the evaluation sets."""
-    documents, sets = len(words.starts) - 1, len(index.sets)
-    found = phrases.search(index.phrases, words)
-    set_of_match = np.searchsorted(index.firsts, found.owners, side="right") - 1
-    by_set = np.bincount(found.documents * max(1, sets) + set_of_match, minlength=documents * sets)
+def search(index: Index, texts: pa.Array, minimum_matches: int = 1) -> Contamination:
+    """What each of the texts (string or large_string) shares with the evaluation sets.
+
+    A short item that stands whole counts as `minimum_matches`, because it cannot have more.
+    """
+    documents, sets = len(texts), len(index.sets)
+    found = _found(index, texts)
+    items, is_whole = found.owners >> 1, found.owners & 1 == 1
+    set_of = np.searchsorted(index.firsts, items, side="right") - 1
+    places, _ = _different(found.documents, found.positions)
+    matches = np.bincount(places, minlength=documents).astype(np.int32)
+    rows, columns, _ = _different(found.documents, set_of, found.positions)
+    by_set = np.bincount(rows * max(1, sets) + columns, minlength=documents * sets)
     by_set = by_set.reshape(documents, sets).astype(np.int32)
-    matches = phrases.count(found, documents)
+    np.maximum.at(matches, found.documents[is_whole], minimum_matches)
+    np.maximum.at(by_set, (found.documents[is_whole], set_of[is_whole]), minimum_matches)
     best_set, best_item = np.full(documents, -1), np.full(documents, -1)
-    if len(found.documents):
+    if len(items):
         best = by_set.argmax(axis=1)
-        of_best = best[found.documents] == set_of_match
-        pairs, counts = np.unique(
-            np.stack([found.documents[of_best], found.owners[of_best]]), axis=1, return_counts=True
-        )
-        order = np.lexsort((pairs[1], -counts, pairs[0]))
+        of_best = best[found.documents] == set_of
+        pairs, pair_of = np.unique(np.stack([found.documents[of_best], items[of_best]]), axis=1, return_inverse=True)
+        weights = np.bincount(pair_of.reshape(-1), np.where(is_whole[of_best], minimum_matches, 1))
+        order = np.lexsort((pairs[1], -weights, pairs[0]))
         rows, first = np.unique(pairs[0][order], return_index=True)
         best_set[rows], best_item[rows] = best[rows], pairs[1][order][first]
     names = pa.array([sought.name for sought in index.sets], pa.string())
-    return Contamination(matches, by_set, _taken(names, best_set), _taken(index.ids, best_item), found)
+    return Contamination(
+        matches,
+        by_set,
+        matches >= minimum_matches,
+        _taken(names, best_set),
+        _taken(index.ids, best_item),
+        found._replace(owners=items),
+    )
+
+
+def _found(index: Index, texts: pa.Array) -> Matches:
+    """Every place; without anything to seek, texts are not looked at."""
+    if not len(index.phrases.keys):
+        return Matches(*(np.zeros(0, dtype=np.int64) for _ in Matches._fields))
+    return phrases.search(index.phrases, segment(texts, loose=True))
+
+
+def _different(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The different rows of these columns, in order."""
+    order = np.lexsort(columns[::-1])
+    ordered = [column[order] for column in columns]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = np.any([column[1:] != column[:-1] for column in ordered], axis=0)
+    return [column[is_first] for column in ordered]
 
 
 def matched_items(index: Index, owners: NDArray[np.int64]) -> list[int]:
@@ -177,16 +210,17 @@ def matched_items(index: Index, owners: NDArray[np.int64]) -> list[int]:
     return [int(number) for number in np.diff(np.searchsorted(found, index.firsts))]
 
 
-def mask(texts: pa.Array, contamination: Contamination, minimum_matches: int = 1) -> Masked:
-    """Documents with so many matches with one set lose all their matches; a paragraph break stands where words were.
+def mask(texts: pa.Array, contamination: Contamination) -> Masked:
+    """Documents that reach the minimum lose all their matches; a paragraph break stands where words were.
 
     A cut goes from the start of the first matched word to the end of the last one; matches that overlap or touch make
-    one. The punctuation that hangs on these words goes too, and white space around; the paragraph break is left out at
-    either end of the text. What remains is not searched again: an item that stood around another one closes up. Plain
-    Python, for matched documents alone.
+    one. Opening punctuation that hangs on the first word goes too, and end marks, pauses and closing punctuation that
+    hang on the last one; markup (** or #) on either side; white space around. The end mark of the sentence before
+    stays, and a tag. The paragraph break is left out at either end of the text. What remains is not searched again: an
+    item that stood around another one closes up.
     """
     characters = np.zeros(len(texts), dtype=np.int32)
-    rows = np.flatnonzero(contamination.reaches(minimum_matches))
+    rows = np.flatnonzero(contamination.reaches)
     edited = []
     documents, positions, lengths, _ = contamination.found
     for row in rows.tolist():
@@ -203,19 +237,20 @@ def mask(texts: pa.Array, contamination: Contamination, minimum_matches: int = 1
 
 def _cut(text: str, starts: Sequence[int], ends: Sequence[int]) -> tuple[str, int]:
     """(text without the words starts[i] to ends[i] - 1, characters cut); starts ascend."""
-    spans = spans_of(text)
     runs: list[list[int]] = []
     for start, end in zip(starts, ends, strict=True):
         if runs and start <= runs[-1][1]:
             runs[-1][1] = max(runs[-1][1], end)
         else:
             runs.append([start, end])
+    borders = np.unique([word for start, end in runs for word in (start, end - 1)])
+    spans = dict(zip(borders.tolist(), loose_spans(text, borders).tolist(), strict=True))
     kept, position, characters = [], 0, 0
     for start, end in runs:
         first, last = spans[start][0], spans[end - 1][1]
-        while first > (spans[start - 1][1] if start else 0) and not text[first - 1].isspace():
+        while first > position and _opens(text[first - 1]):
             first -= 1
-        while last < (spans[end][0] if end < len(spans) else len(text)) and not text[last].isspace():
+        while last < len(text) and _closes(text[last]):
             last += 1
         kept.append(text[position:first])
         characters += last - first
@@ -225,69 +260,117 @@ def _cut(text: str, starts: Sequence[int], ends: Sequence[int]) -> tuple[str, in
     return PARAGRAPH_BREAK.join(piece for piece in kept if piece), characters
 
 
+def _opens(character: str) -> bool:
+    return character in _MARKUP or character in "¿¡" or unicodedata.category(character) in ("Ps", "Pi", "Pd")
+
+
+def _closes(character: str) -> bool:
+    if character in _MARKUP or character in _PAUSES or character in END_MARKS:
+        return True
+    return unicodedata.category(character) in ("Pe", "Pf", "Pd")
+
+
 def _taken(values: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
     """values[rows], null where a row is negative."""
     return values.take(pa.array(rows, pa.int64(), mask=rows < 0))
 
 
-def _slices(path: Path) -> Iterator[list[tuple[str, list[str]]]]:
-    """[(id, [query, *choices])] of some items at a time of a file of data/benchmarks."""
-    with open(path, encoding="utf-8") as file:
-        lines = enumerate(file, start=1)
-        while items := [_item(path, number, line) for number, line in itertools.islice(lines, _ITEMS_AT_ONCE)]:
-            yield items
-
-
-def _item(path: Path, number: int, line: str) -> tuple[str, list[str]]:
-    try:
-        item: dict[str, Any] = json.loads(line)
-        return str(item["id"]), [item["query"], *item["choices"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedBenchmark(f"{path}, line {number} is no item ({error!r}). Run `dvc repro benchmarks`.") from error
-
-
-def _keyed(items: list[list[str]], settings: Decontamination, first: int) -> Keyed:
-    """What is sought of these items, the first of which has the number `first`."""
-    words = segment(pa.array([text for texts in items for text in texts], pa.large_string()))
-    texts = np.cumsum([0, *(len(texts) for texts in items)], dtype=np.int64)
-    hashes = words.folded[words.ids]
-    # all that is new against the words themselves are the seams: at most 2 (ngram - 1) words a choice
-    room = len(hashes) + 2 * (settings.ngram - 1) * (len(words.starts) - 1)
-    sought = _sought(hashes, words.starts, texts, settings.ngram, settings.shortest, room, first)
-    return phrases.keyed(*sought)
+def _keyed(items: list[list[str]], template: Template, settings: Decontamination, first: int, group: int) -> Keyed:
+    """What is sought of these items of a set, the first of which has the number `first`."""
+    ways, numbers = [], []
+    for number, texts in enumerate(items, start=first):
+        plain = [unicodedata.normalize("NFC", text) for text in texts]
+        compatible = [unicodedata.normalize("NFKC", text) for text in texts]
+        ways += [plain] if compatible == plain else [plain, compatible]
+        numbers += [number] if compatible == plain else [number, number]
+    words = segment(pa.array(itertools.chain.from_iterable(ways), pa.large_string()), loose=True)
+    firsts = np.cumsum([0, *(len(texts) for texts in ways)], dtype=np.int64)
+    hashes, kinds = words.folded[words.ids], words.kinds[words.ids]
+    begins, ends = words.starts[firsts[:-1]], words.starts[firsts[:-1] + 1]
+    begins, ends = evaluation_sets.without_template(hashes, begins, ends, template)
+    # all that is new against the words themselves are the seams: two at most before each choice
+    room = len(hashes) + 4 * (2 * settings.ngram - 1) * int(firsts[-1])
+    sizes = settings.ngram, settings.shortest, room
+    owners = np.array(numbers, np.int32)
+    joined, starts, lengths, owners = _sought(hashes, kinds, words.starts, begins, ends, firsts, owners, *sizes)
+    return phrases.keyed(joined, starts, lengths, owners, group)
 
 
 @njit(cache=True)
-def _sought(words, starts, firsts, ngram, shortest, room, number):  # type: ignore[no-untyped-def]
-    """Phrases of items whose texts are firsts[item] to firsts[item + 1] - 1, the query first; item 0 is `number`."""
-    joined = np.empty(room, np.uint64)
-    joined[: len(words)] = words
+def _sought(words, kinds, starts, begins, ends, firsts, numbers, ngram, shortest, room):  # type: ignore[no-untyped-def]
+    """(words, begins, lengths, owners) of the phrases of items.
+
+    The texts of item i are firsts[i] to firsts[i + 1] - 1, the query first; its own words, without the template, are
+    begins[i] to ends[i] - 1.
+    """
+    joined, has_letter = np.empty(room, np.uint64), np.empty(room, np.bool_)
+    joined[: len(words)], has_letter[: len(words)] = words, kinds & HAS_LETTER != 0
     used = len(words)
-    begins, lengths = np.empty(room + len(firsts), np.int64), np.empty(room + len(firsts), np.int64)
-    owners = np.empty(room + len(firsts), np.int32)
-    count = 0
+    rows, count = np.empty((room + 2 * len(firsts), 3), np.int64), 0
     for item in range(len(firsts) - 1):
-        query = firsts[item]
-        query_words = starts[query + 1] - starts[query]
-        for text in range(query, firsts[item + 1]):
-            for begin in range(starts[text], starts[text + 1] - ngram + 1):
-                begins[count], lengths[count], owners[count] = begin, ngram, number + item
+        query, behind, owner = firsts[item], firsts[item + 1], 2 * np.int64(numbers[item])
+        alone = 0
+        for place in range(starts[query], starts[behind]):
+            alone += kinds[place] & ALONE_KIND != 0
+        factor = 2 if 2 * alone > starts[behind] - starts[query] else 1
+        most, least = factor * ngram, factor * shortest
+        begin, end, whole_begin, whole_end = begins[item], ends[item], starts[query], starts[query + 1]
+        own = end - begin
+        if own >= least:
+            count = _windows(joined, has_letter, begin, end, most, owner, rows, count)
+        elif own > 0 and least <= whole_end - whole_begin < most:  # too short without its template
+            count = _windows(joined, has_letter, whole_begin, whole_end, most, owner, rows, count)
+        for choice in range(query + 1, behind):
+            start, stop = starts[choice], starts[choice + 1]
+            if stop - start >= most:
+                count = _windows(joined, has_letter, start, stop, most, owner, rows, count)
+            whole = own + stop - start
+            if own < least <= whole or whole >= most:
+                length = _seam(joined, has_letter, used, begin, end, start, stop, most)
+                if length >= min(whole, most):
+                    count = _windows(joined, has_letter, used, used + length, most, owner, rows, count)
+                used += length
+            elif own > 0 and whole < least <= whole_end - whole_begin + stop - start < most:  # as above
+                length = _seam(joined, has_letter, used, whole_begin, whole_end, start, stop, most)
+                count = _windows(joined, has_letter, used, used + length, most, owner, rows, count)
+                used += length
+            template = whole_end - end  # its words between query and choice
+            if own < least <= whole + template and 0 < template < most:
+                length = _seam(joined, has_letter, used, begin, whole_end, start, stop, most)
+                if length >= min(whole + template, most):
+                    count = _windows(joined, has_letter, used, used + length, most, owner, rows, count)
+                used += length
+    return joined[:used], rows[:count, 0].copy(), rows[:count, 1].copy(), rows[:count, 2].astype(np.int32)
+
+
+@njit(cache=True)
+def _seam(words, has_letter, used, begin, end, start, stop, most):  # type: ignore[no-untyped-def]
+    """Put the words around the border of two texts behind the others: all windows that reach over it lie there.
+    Returns how many words."""
+    before, after = min(end - begin, most - 1), min(stop - start, most - 1)
+    words[used : used + before] = words[end - before : end]
+    words[used + before : used + before + after] = words[start : start + after]
+    has_letter[used : used + before] = has_letter[end - before : end]
+    has_letter[used + before : used + before + after] = has_letter[start : start + after]
+    return before + after
+
+
+@njit(cache=True)
+def _windows(words, has_letter, start, stop, most, owner, rows, count):  # type: ignore[no-untyped-def]
+    """Enter (begin, length, owner) of all windows of `most` words, or of the one whole, that say enough; returns how
+    many rows there are now."""
+    length = min(most, stop - start)
+    for begin in range(start, stop - length + 1):
+        different, letters = 0, False
+        for place in range(begin, begin + length):
+            if different < _FEWEST_WORDS:
+                is_new = True
+                for earlier in range(begin, place):
+                    is_new &= words[earlier] != words[place]
+                different += is_new
+            letters |= has_letter[place]
+            if letters and different == _FEWEST_WORDS:
+                rows[count, 0], rows[count, 1], rows[count, 2] = begin, length, owner + (length < most)
                 count += 1
-        if shortest <= query_words < ngram:
-            begins[count], lengths[count], owners[count] = starts[query], query_words, number + item
-            count += 1
-        before = min(query_words, ngram - 1)
-        for choice in range(query + 1, firsts[item + 1]):
-            choice_words = starts[choice + 1] - starts[choice]
-            whole = query_words + choice_words
-            if whole < ngram and (query_words >= shortest or whole < shortest):
-                continue
-            behind = min(choice_words, ngram - 1)
-            length, whole = before + behind, min(whole, ngram)
-            joined[used : used + before] = words[starts[query + 1] - before : starts[query + 1]]
-            joined[used + before : used + length] = words[starts[choice] : starts[choice] + behind]
-            for begin in range(used, used + length - whole + 1):
-                begins[count], lengths[count], owners[count] = begin, whole, number + item
-                count += 1
-            used += length
-    return joined[:used], begins[:count], lengths[:count], owners[:count]
+                break
+    return count

@@ -7,11 +7,12 @@ French, then the rule sets in the policy's order, then what was set by hand.
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from antimatter.corpus.alarm import Limit
 from antimatter.errors import AntiMatterError
 from antimatter.filter.rule_sets import RULE_SETS
 from antimatter.filter.rules import Failure, MissingSignal, Rule
@@ -32,6 +33,7 @@ _LINE_STEPS = {
 NEEDS = {
     "bad_words": "filter.bad_words",
     "quality_score": "filter.quality_model",
+    "masked_characters": "filter.decontamination.action: mask",
     **{f"{step}.{fact}": f"clean.steps: {step}" for step, facts in _LINE_STEPS.items() for fact in facts},
 }
 """What must be configured for a signal to exist; the others always do."""
@@ -168,11 +170,22 @@ def policy_of(source: str, settings: Filter) -> str:
     return settings.sources.get(source, settings.policies[0].name)
 
 
-def limits_by_source(sources: Iterable[str], settings: Filter) -> dict[str, float]:
+def limits_by_source(sources: Iterable[str], settings: Filter) -> dict[str, Limit]:
     """The share that each of these sources may lose, where its policy says another than the group."""
     own = {policy.name: policy.max_removed_share for policy in settings.policies}
-    limits = {source: own[policy_of(source, settings)] for source in sources}
-    return {source: limit for source, limit in limits.items() if limit is not None}
+    limits = {}
+    for source in sources:
+        policy = policy_of(source, settings)
+        share = own[policy]
+        if share is not None:
+            limits[source] = Limit(share, f"max_removed_share of policy {policy}")
+    return limits
+
+
+def without_limits(settings: Filter) -> Filter:
+    """The settings without the limits on the outcome: they change no verdict, so raising one must repeat nothing."""
+    policies = tuple(replace(policy, max_removed_share=None) for policy in settings.policies)
+    return replace(settings, policies=policies, max_removed_share_per_source=1.0)
 
 
 def rules_of(policy: Policy) -> tuple[Rule, ...]:

@@ -88,18 +88,20 @@ def load(file: WatchedFile) -> Model:
 
 
 def parse(content: bytes, name: str) -> Model:
-    """The model in the bytes of a file. Raises: WrongModel naming it."""
+    """The model in the bytes of a file, whatever they are. Raises: WrongModel naming it."""
     advice = "Make one with `antimatter train-quality`."
     try:
         tensors = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         about = json.loads(header["__metadata__"][FORMAT])
+        if not isinstance(about, dict):
+            raise ValueError("its metadata is no object")
         weights, bias = tensors["weights"], tensors["bias"]
         buckets, ngrams, fingerprint = about.pop("buckets"), about.pop("ngrams"), about.pop("words")
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise WrongModel(f"{name} is no quality model of format {FORMAT} ({error!r}). {advice}") from error
     if (
-        (buckets not in _BUCKETS or ngrams not in _ORDERS)
+        not (type(buckets) is type(ngrams) is int and buckets in _BUCKETS and ngrams in _ORDERS)
         or ((weights.shape, bias.shape) != ((buckets,), (1,)))
         or not (weights.dtype == bias.dtype == np.float32)
         or not (np.isfinite(weights).all() and np.isfinite(bias).all())

@@ -24,6 +24,8 @@ class Tally:
         self.languages: dict[str, dict[str, int]] = {}
         """source -> language -> documents"""
         self.arbitrated = 0
+        self.contaminated: dict[str, list[int]] = {}
+        """evaluation set -> [documents that share enough, most of it with this set, characters cut out of them]"""
 
     def add_rules(
         self, policy: str, reasons: Sequence[str], fails: np.ndarray, first: np.ndarray, sources: pa.DictionaryArray
@@ -52,9 +54,30 @@ class Tally:
             of_source[row["language"]] = of_source.get(row["language"], 0) + row["count_all"]
         self.arbitrated += int(arbitrated.sum())
 
+    def add_contamination(
+        self, sets: Sequence[str], by_set: np.ndarray, reaches: np.ndarray, masked: np.ndarray
+    ) -> None:
+        """What n documents share with S sets, whatever is done about it.
+
+        by_set   int32[n, S]: matches
+        reaches  bool[n]: enough of them
+        masked   int32[n]: characters cut out
+        """
+        best = by_set.argmax(axis=1) if len(sets) else np.zeros(len(by_set), dtype=np.int64)
+        for place, name in enumerate(sets):
+            mine = reaches & (best == place)
+            numbers = self.contaminated.setdefault(name, [0, 0])
+            numbers[0] += int(mine.sum())
+            numbers[1] += int(masked[mine].sum())
+
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"rules": self.rules, "languages": self.languages, "arbitrated": self.arbitrated}
+        return {
+            "rules": self.rules,
+            "languages": self.languages,
+            "arbitrated": self.arbitrated,
+            "contaminated": self.contaminated,
+        }
 
     @classmethod
     def sum(cls, shards: Iterable[Mapping[str, Any]]) -> "Tally":
@@ -62,6 +85,9 @@ class Tally:
         total = cls()
         for plain in shards:
             total.arbitrated += plain["arbitrated"]
+            for name, numbers in plain["contaminated"].items():
+                before = total.contaminated.get(name, [0, 0])
+                total.contaminated[name] = [one + other for one, other in zip(before, numbers, strict=True)]
             for source, languages in plain["languages"].items():
                 of_source = total.languages.setdefault(source, {})
                 for language, documents in languages.items():

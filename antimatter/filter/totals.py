@@ -12,6 +12,7 @@ from antimatter.filter.policies import judges
 from antimatter.filter.shard import Places
 from antimatter.filter.tally import Tally
 from antimatter.params.filter import Filter
+from antimatter.params.loader import to_plain
 
 
 def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, settings: Filter) -> dict[str, Any]:
@@ -38,12 +39,12 @@ def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, s
         "rules": rules,
         "languages": tally.languages_report(),
         "language": {
-            "detector": settings.language.detector,
+            **to_plain(settings.language),
             "documents": documents,
             "arbitrated": tally.arbitrated,
         },
         "decontamination": {
-            "action": settings.decontamination.action,
+            **to_plain(settings.decontamination),
             "sets": _sets(index, tally, places),
         },
         "libraries": {
@@ -54,12 +55,24 @@ def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, s
 
 
 def _sets(index: decontaminate.Index, tally: Tally, places: Places) -> list[dict[str, Any]]:
-    """What was sought of each evaluation set, and found: items met anywhere, documents that left for it."""
+    """What was sought of each evaluation set, and found: items met anywhere, documents that left for it.
+
+    A document that shares text with several sets left for the one with most matches, as the ledger says.
+    """
     met = [np.load(path) for path in sorted(places.scratch.glob("contaminated-*.npy"))]
     matched = decontaminate.matched_items(index, np.concatenate([np.zeros(0, dtype=np.int64), *met]))
     found = []
     for sought, items in zip(index.sets, matched, strict=True):
         reason = f"decontamination.{sought.name}"
-        documents = sum(tally.rule_report(policy, reason)["failed"] for policy in tally.rules)
-        found.append({**sought._asdict(), "matched_items": items, "removed_documents": documents})
+        documents = sum(tally.rule_report(policy, reason)["first"] for policy in tally.rules)
+        sharing, masked = tally.contaminated.get(sought.name, (0, 0))
+        found.append(
+            {
+                **sought._asdict(),
+                "matched_items": items,
+                "documents": sharing,
+                "removed_documents": documents,
+                "masked_characters": masked,
+            }
+        )
     return found

@@ -4,10 +4,13 @@
 
 y is 1 for good texts and -1 for bad ones; each class has half the weight, however many examples it has, so 0.5 is the
 score of even chances. The function is convex: its minimum is found by L-BFGS (Liu and Nocedal 1989), without a random
-number, so the order of the examples decides nothing but the last bits. One text in ten is held out by a keyed hash of
-its content (equal texts fall on one side). Examples and n-grams stay in memory: about 6 bytes for a byte of text.
+number, so the order of the examples decides nothing but the last bits, and which of several copies is read. Texts of
+the same words, whatever their case, punctuation and spacing, count once in a class. One in ten is held out by a keyed
+hash of these words: copies fall on one side. Near-duplicates with other words still leak. Examples and n-grams stay in
+memory: about 6 bytes for a byte of text.
 """
 
+import itertools
 import math
 from collections import Counter, deque
 from collections.abc import Callable
@@ -65,8 +68,10 @@ class Trained(NamedTuple):
 
     model: Model
     good: int
-    """examples with words, held-out ones among them"""
+    """examples with words, held-out ones among them, copies not"""
     bad: int
+    copies: int
+    """examples that were left out because their words stand in another one of their class"""
     held_out: int
     accuracy: Estimate
     """Mean of the shares of good and of bad texts that are told right."""
@@ -102,17 +107,20 @@ def read_examples(path: str, text_field: str = "text") -> Examples:
 def train(
     good: list[str], bad: list[str], *, ngrams: int = 2, buckets: int = 1 << 20, l2: float = 1e-7, seed: int = 0
 ) -> Trained:
-    """Fit a model to all but the held-out texts, and judge it on those. Texts without words are left out.
+    """Fit a model to all but the held-out texts, and judge it on those. Texts without words and copies are left out.
 
     Raises: TooFewExamples naming the class that has no text to learn from or none to test on.
     """
     texts = pa.array([*good, *bad], pa.large_string())
+    is_good = np.arange(len(texts)) < len(good)
+    keys = _keys_of_words(texts, seed)
+    is_first = np.zeros(len(texts), dtype=bool)
+    for rows in (np.flatnonzero(is_good), np.flatnonzero(~is_good)):
+        is_first[rows[np.unique(keys[rows], return_index=True)[1]]] = True
     words = segment(texts)
     has_words = np.diff(words.starts) > 0
-    is_good = np.arange(len(texts)) < len(good)
-    hashes = np.array([xxhash.xxh3_64_intdigest(text.encode(), seed) for text in (*good, *bad)], dtype=np.uint64)
-    is_held_out = hashes < np.uint64(int(HELD_OUT * 2**64))
-    learns, tests = has_words & ~is_held_out, has_words & is_held_out
+    counts, is_held_out = has_words & is_first, keys < np.uint64(int(HELD_OUT * 2**64))
+    learns, tests = counts & ~is_held_out, counts & is_held_out
     for name, mine in (("good", is_good), ("bad", ~is_good)):
         if not (learns & mine).any() or not (tests & mine).any():
             raise TooFewExamples(
@@ -136,8 +144,9 @@ def train(
     telling = _telling(texts, words, learns, weights)
     return Trained(
         model=Model(weights, bias, ngrams, provenance),
-        good=int((has_words & is_good).sum()),
-        bad=int((has_words & ~is_good).sum()),
+        good=int((counts & is_good).sum()),
+        bad=int((counts & ~is_good).sum()),
+        copies=int((has_words & ~is_first).sum()),
         held_out=int(tests.sum()),
         accuracy=balanced_accuracy(wins, losses),
         auc=area_under_curve(wins, losses),
@@ -158,13 +167,19 @@ def balanced_accuracy(good: Vector, bad: Vector) -> Estimate:
 
 
 def area_under_curve(good: Vector, bad: Vector) -> Estimate:
-    """From the logits of good and bad texts; ties count half. Error: Hanley and McNeil 1982, Radiology 143(1)."""
+    """From the logits of good and bad texts; ties count half.
+
+    Error: Hanley and McNeil 1982, Radiology 143(1), for the area that one more good and one more bad text would leave
+    if they won half of their pairs: so it is not 0 where all pairs are in order, but about 1 / (n sqrt(2)).
+    """
     ordered = np.sort(bad)
     below, upto = np.searchsorted(ordered, good, side="left"), np.searchsorted(ordered, good, side="right")
-    area = float((below + upto).sum()) / (2 * len(good) * len(bad))
-    twice = area * (1 - area)
-    twice += (len(good) - 1) * (area / (2 - area) - area**2) + (len(bad) - 1) * (2 * area**2 / (1 + area) - area**2)
-    return Estimate(area, math.sqrt(max(0.0, twice) / (len(good) * len(bad))))
+    wins, pairs = float((below + upto).sum()) / 2, len(good) * len(bad)
+    more_good, more_bad = len(good) + 1, len(bad) + 1
+    area = (wins + (len(good) + more_bad) / 2) / (more_good * more_bad)
+    variance = area * (1 - area)
+    variance += len(good) * (area / (2 - area) - area**2) + len(bad) * (2 * area**2 / (1 + area) - area**2)
+    return Estimate(wins / pairs, math.sqrt(variance / (more_good * more_bad)))
 
 
 def minimize(function: Callable[[Vector], tuple[float, Vector]], start: Vector) -> Vector:
@@ -234,6 +249,14 @@ def _telling(
         return [spell(word) for word in order[:15].tolist()]
 
     return telling
+
+
+def _keys_of_words(texts: pa.Array, seed: int) -> NDArray[np.uint64]:
+    """uint64[n]: hash of the loose words of each text, without case."""
+    words = segment(texts, loose=True)
+    folded = words.folded[words.ids].astype("<u8")
+    spans = itertools.pairwise(words.starts.tolist())
+    return np.array([xxhash.xxh3_64_intdigest(folded[start:end].tobytes(), seed) for start, end in spans], np.uint64)
 
 
 def _digest(texts: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Group `filter`: which documents stay. Filtering judges and never edits, but for masking evaluation items."""
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -25,7 +26,7 @@ class HandRule:
     """A threshold by hand on any signal: keep a document if at_least <= signal <= at_most."""
 
     signal: str
-    """A column of data/filtered/signals (docs/data.md lists them)."""
+    """A column of data/filtered/signals (docs/filter.md lists them)."""
     at_least: float | None = None
     at_most: float | None = None
 
@@ -61,6 +62,8 @@ class Policy:
 
     def problems(self) -> Iterator[str]:
         """Names that stand twice."""
+        if self.minimum_language_score is not None and not self.languages:
+            yield "minimum_language_score has no languages to judge: name them, or leave it out"
         for name in ("rule_sets", "without", "languages"):
             values = getattr(self, name)
             for value in sorted({value for value in values if values.count(value) > 1}):
@@ -81,7 +84,7 @@ class Language:
     """Characters of a document on which its language is judged: half from its start, half from its middle. Accuracy
     stops growing at 200 to 500, doubtful scores get fewer up to 1000 (benchmarks/language_cpu.py)."""
     minimum_letters: Annotated[int, Range(1, 1000)] = 20
-    """A sample with fewer letters is undetermined."""
+    """A sample with fewer letters is undetermined; a letter of a script without spaces counts as two."""
     confident: Annotated[float, Range(0.0, 1.0)] = 0.7
     """cascade: a score of fasttext from which it decides alone. At 0.7 langdetect is asked about 1 % of prose and 4 %
     of technical English; at 0.8 about 1 % and 18 %, and as many documents come out right."""
@@ -97,13 +100,16 @@ class Decontamination:
 
     action: Literal["remove", "mask", "report"] = "remove"
     """remove the document; mask: cut the shared words out of it; report: only the signals tell."""
-    ngram: Annotated[int, Range(2, 100)] = 13
+    ngram: Annotated[int, Range(4, 100)] = 13
     """Words in a row, compared without case and punctuation, that a document must share with an item (Brown et al.
-    2020, GPT-3, appendix C: 13)."""
-    shortest: Annotated[int, Range(1, 100)] = 8
-    """An item of fewer than `ngram` but at least this many words is sought whole; shorter ones are not sought."""
+    2020, GPT-3, appendix C: 13). Twice as many letters in scripts without spaces. Sequences of fewer than 4 different
+    words are never sought."""
+    shortest: Annotated[int, Range(4, 100)] = 8
+    """An item of fewer than `ngram` but at least this many words is sought whole; shorter ones are not sought. Twice as
+    many letters in scripts without spaces."""
     minimum_matches: Annotated[int, Range(1, 1_000_000)] = 1
-    """N-grams that a document must share with a set."""
+    """Words at which a shared n-gram begins, of all sets together, that a document must have. A short item that stands
+    whole is enough."""
 
     def problems(self) -> Iterator[str]:
         """Contradictions inside the group."""
@@ -150,17 +156,19 @@ class Filter:
         """Contradictions inside the group."""
         names = [policy.name for policy in self.policies]
         if not names:
-            yield "has no policies: at least one is needed"
+            yield "policies is empty: at least one is needed"
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"defines policy {name} twice"
+            yield f"policies defines {name} twice"
         for source, policy in self.sources.items():
             if policy not in names:
-                yield f"gives source {source} the policy {policy}, which is not among {', '.join(names)}"
+                near = difflib.get_close_matches(policy, names, n=1)
+                hint = f" Did you mean {near[0]}?" if near else ""
+                yield f"sources gives {source} the policy {policy}, which is not among {', '.join(names)}.{hint}"
         for each in self.policies:
             if each.minimum_language_score is None:
                 for language in each.languages:
                     if language not in self.languages:
                         yield (
-                            f"has policy {each.name} keep language {language}, which has no probability in "
+                            f"policies has {each.name} keep language {language}, which has no probability in "
                             "filter.languages (and the policy gives no minimum_language_score)"
                         )

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-import numpy as np
-
 from antimatter.corpus.shards import atomic_path
 from antimatter.filter.study.borderline import Beside, Example, Threshold
 from antimatter.filter.study.source import SourceStudy
@@ -135,22 +133,18 @@ def _signal(study: Study, signal: str, every_rule: bool) -> str:
 
 
 def _strip(of_source: SourceStudy, signal: str) -> Strip:
-    values, counts = of_source.signals[signal].values()
+    distribution = of_source.signals[signal]
+    values, counts = distribution.values()
     rules = [rule for rule in of_source.rules.values() if rule.signal == signal and rule.bounds]
-    fails = np.zeros(len(values), dtype=bool)
-    for rule in rules:
-        fails |= rule.fails(values)
-    failed = sum(of_source.losses[rule.reason].failed.documents for rule in rules[:1])
-    if len(rules) > 1:  # the rules may fail the same documents
-        failed = int(counts[fails].sum())
+    share = distribution.failed / of_source.whole.documents
     return Strip(
         name=of_source.source,
         values=values,
         counts=counts,
-        fails=fails,
+        failing=distribution.failing(),
         thresholds=[threshold.value for threshold in of_source.thresholds(signal)],
         words="; ".join(dict.fromkeys(keeps(rule) for rule in rules)),
-        share=numbers.percent(failed / of_source.whole.documents) if failed else "",
+        share=numbers.percent(share) if share else "",
     )
 
 

@@ -25,8 +25,8 @@ class Strip:
     """float64 [k], ascending."""
     counts: np.ndarray
     """int64 [k], documents."""
-    fails: np.ndarray
-    """bool [k], whether documents of this value are removed."""
+    failing: np.ndarray
+    """int64 [k], those of them that fail."""
     thresholds: Sequence[float] = ()
     words: str = ""
     """Behind the name: the thresholds in words."""
@@ -61,8 +61,8 @@ def histogram(title: str, strips: Sequence[Strip]) -> str:
 def _bars(drawing: svg.Drawing, strip: Strip, axis: "_Axis", floor: float) -> None:
     """The bars of one source, standing on `floor`, and its thresholds."""
     bins = axis.bin_of(strip.values)
-    kept = np.bincount(bins, np.where(strip.fails, 0, strip.counts), minlength=axis.bins)
-    failed = np.bincount(bins, np.where(strip.fails, strip.counts, 0), minlength=axis.bins)
+    kept = np.bincount(bins, strip.counts - strip.failing, minlength=axis.bins)
+    failed = np.bincount(bins, strip.failing, minlength=axis.bins)
     whole = kept + failed
     tallest = math.sqrt(whole.max())
     for index in np.flatnonzero(whole).tolist():

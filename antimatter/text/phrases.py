@@ -3,8 +3,8 @@
     list     "cat sat" (owner 0)   "the cat sat on" (owner 1)         text     "The cat sat -- on a mat."
     matches  position 0, 4 words, owner 1;   position 1, 2 words, owner 0
 
-Words are compared by Words.folded: case and the punctuation around words do not count. A sequence of n words is known
-by a key of 64 bits, built from those of its halves (which overlap where n is no power of two):
+Words are compared by Words.folded: case does not count, nor what `segment` takes for no part of a word. A sequence of
+n words is known by a key of 64 bits, built from those of its halves (which overlap where n is no power of two):
 
     key(1 word) = its folded hash      key(n words) = mix(key(first p) * M + key(last p) + n),  p = 2^k, p < n <= 2p
 
@@ -13,6 +13,7 @@ equal. A sequence outside of a list of T phrases is taken for one of them with p
 phrases once in 18 trillion words. Time: words x (log2 of the longest + distinct lengths), whatever a text repeats.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -30,7 +31,8 @@ _BITS_PER_PHRASE = 16
 
 
 class Phrases(NamedTuple):
-    """T distinct phrases as arrays that do not change (they may be mapped from a file). 18 to 24 bytes a phrase."""
+    """T phrases as arrays that do not change (they may be mapped from a file). 18 to 24 bytes a phrase. All are
+    different but for those with owners in several groups: these stand here once a group."""
 
     lengths: np.ndarray
     """int64[L]: the numbers of words that occur, ascending"""
@@ -59,7 +61,7 @@ class Matches(NamedTuple):
 
 
 class Keyed(NamedTuple):
-    """P phrases as keys, on their way into the arrays of Phrases: 20 bytes each, whatever their length."""
+    """P phrases of one group as keys, on their way into the arrays of Phrases: 20 bytes each, whatever their length."""
 
     keys: np.ndarray
     """uint64[P]"""
@@ -69,10 +71,16 @@ class Keyed(NamedTuple):
     """int32[P]"""
     lengths: np.ndarray
     """int64[L]: the numbers of words that occur"""
+    group: int
+    """Of the owners: an equal phrase of another group is a match beside this one."""
 
 
 def keyed(
-    words: NDArray[np.uint64], starts: NDArray[np.int64], lengths: NDArray[np.int64], owners: NDArray[np.int32]
+    words: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    owners: NDArray[np.int32],
+    group: int = 0,
 ) -> Keyed:
     """Phrases that stand in one long sequence of folded word hashes.
 
@@ -85,16 +93,22 @@ def keyed(
     if len(starts) and (lengths.min() < 1 or starts.min() < 0 or (starts + lengths).max() > len(words)):
         raise ValueError(f"phrases must hold a word and lie inside the {len(words)} words")
     keys, heads = _keys(words, starts, lengths)
-    return Keyed(keys, heads, owners.astype(np.int32), np.unique(lengths).astype(np.int64))
+    return Keyed(keys, heads, owners.astype(np.int32), np.unique(lengths).astype(np.int64), group)
 
 
 def build(parts: Sequence[Keyed]) -> Phrases:
-    """All phrases of the parts; of a phrase that stands in them twice the first one counts."""
+    """All phrases of the parts; of a phrase that stands in a group twice the first one counts.
+
+    Raises: ValueError if the groups of the parts do not ascend.
+    """
+    if any(part.group > behind.group for part, behind in itertools.pairwise(parts)):
+        raise ValueError("parts must come in the order of their groups")
     keys, owners = _joined(parts, "keys", np.uint64), _joined(parts, "owners", np.int32)
+    groups = np.repeat([part.group for part in parts], [len(part.keys) for part in parts]).astype(np.int32)
     order = np.argsort(keys, kind="stable")
-    keys, owners = keys[order], owners[order]
+    keys, owners, groups = keys[order], owners[order], groups[order]
     is_first = np.ones(len(keys), dtype=bool)
-    is_first[1:] = keys[1:] != keys[:-1]
+    is_first[1:] = (keys[1:] != keys[:-1]) | (groups[1:] != groups[:-1])
     keys, owners = keys[is_first], owners[is_first]
     bits = max(1, len(keys).bit_length())
     directory = np.zeros(2**bits + 1, dtype=np.int32)
@@ -205,6 +219,5 @@ def _search(starts, ids, folded, lengths, keys, owners, directory, heads):  # ty
                                 rows[found, 0], rows[found, 1] = document, block + i
                                 rows[found, 2], rows[found, 3] = length, owners[entry]
                                 found += 1
-                                break
                 begin = end
     return rows[:found]

@@ -38,7 +38,7 @@ HAS_LETTER = 1
 ALL_CAPITALS = 2
 ALONE_KIND = 4
 STOP_WORD_SHIFT = 4
-_SEED = 0xCBF29CE484222325  # FNV-1a's offset basis and prime, applied to code points
+SEED = 0xCBF29CE484222325  # FNV-1a's offset basis and prime, applied to code points
 _PRIME = 0x100000001B3
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -108,6 +108,14 @@ def loose_spans_of(text: str) -> list[tuple[int, int]]:
     return [*spans, (start, end)] if start >= 0 else spans
 
 
+def loose_spans(text: str, chosen: np.ndarray) -> np.ndarray:
+    """int64[k, 2]: loose_spans_of(text)[word] for the k words whose numbers ascend in `chosen`, by a kernel."""
+    spans = np.full((len(chosen), 2), -1, dtype=np.int64)
+    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    _locate(data, loose_flags(), np.asarray(chosen, dtype=np.int64), spans)
+    return spans
+
+
 def loose_words_of(text: str) -> list[str]:
     """The words of segment(..., loose=True), in plain Python."""
     words = [text[start:end] for start, end in loose_spans_of(text)]
@@ -125,13 +133,15 @@ def fold(word: str) -> str:
 
 
 def word_hash(word: str) -> int:
-    """64 bits that stand for a word: FNV-1a over code points, then the finalizer of MurmurHash3.
+    """64 bits that stand for a word: FNV-1a over code points, the upper half folded into the lower one at each step (so
+    that no algebra finds words that share a hash), then the finalizer of MurmurHash3.
 
     Words.exact holds word_hash(word), Words.folded word_hash(fold(word)).
     """
-    value = _SEED
+    value = SEED
     for character in word:
         value = ((value ^ ord(character)) * _PRIME) & _MASK
+        value ^= value >> 32
     value = ((value ^ (value >> 33)) * 0xFF51AFD7ED558CCD) & _MASK
     value = ((value ^ (value >> 33)) * 0xC4CEB9FE1A85EC53) & _MASK
     return value ^ (value >> 33)
@@ -189,6 +199,13 @@ def mix(value):  # type: ignore[no-untyped-def]
     value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     value = (value ^ (value >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
     return value ^ (value >> np.uint64(33))
+
+
+@njit(cache=True, inline="always")
+def absorb(value, point):  # type: ignore[no-untyped-def]
+    """The hash of a text one character longer; the first value is `SEED`, the last one goes through `mix`."""
+    value = (value ^ np.uint64(point)) * np.uint64(_PRIME)
+    return value ^ (value >> np.uint64(32))
 
 
 @njit(cache=True)
@@ -291,7 +308,7 @@ def _scan(data, i, end, flags, lower, exact, folded, characters, kinds):  # type
     In an open word the hashes of all its characters run on; what counts is where they last were good: behind a letter,
     a digit, or a mark of these.
     """
-    seed, prime = np.uint64(_SEED), np.uint64(_PRIME)
+    seed = np.uint64(SEED)
     is_open = is_alone = is_good = False
     hash_now = folded_now = hash_good = folded_good = seed
     length_now = length_good = 0
@@ -326,11 +343,39 @@ def _scan(data, i, end, flags, lower, exact, folded, characters, kinds):  # type
         elif flag & MARK == 0:
             is_good = False
         if is_open:
-            hash_now = (hash_now ^ np.uint64(point)) * prime
+            hash_now = absorb(hash_now, point)
             small = lower[point] if point < len(lower) else point
-            folded_now = (folded_now ^ np.uint64(small)) * prime
+            folded_now = absorb(folded_now, small)
             length_now += 1
             case_now |= flag & (UPPER | LOWER)
             letters |= flag & LETTER
             if is_good:
                 hash_good, folded_good, length_good, case_good = hash_now, folded_now, length_now, case_now
+
+
+@njit(cache=True)
+def _locate(data, flags, chosen, spans):  # type: ignore[no-untyped-def]
+    """Fill spans[k] with the (start, end) in characters of word chosen[k] of a text with loose flags."""
+    i = position = word = found = 0
+    start = end = np.int64(-1)
+    is_alone = False
+    while found < len(chosen):
+        at_end = i == len(data)
+        flag = np.int64(SPACE)
+        if not at_end:
+            point, i = decode(data, i)
+            flag = np.int64(flags[point])
+        if flag & IGNORED == 0:
+            if start >= 0 and (flag & (SPACE | STANDS_ALONE) != 0 or (is_alone and flag & MARK == 0)):
+                if chosen[found] == word:
+                    spans[found, 0], spans[found, 1] = start, end
+                    found += 1
+                word += 1
+                start = np.int64(-1)
+            if flag & ALNUM and start < 0:
+                start, is_alone = np.int64(position), flag & STANDS_ALONE != 0
+            if start >= 0:
+                end = np.int64(position + 1)
+        if at_end:
+            return
+        position += 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from antimatter.corpus.alarm import TooMuchRemoved, require_plausible_removal
+from antimatter.corpus.alarm import Limit, TooMuchRemoved, require_limits, require_plausible_removal
 from antimatter.corpus.ledger import Counts
 
 
@@ -19,6 +19,19 @@ def counts(**sources: tuple[int, int]) -> Counts:
 def test_a_source_above_the_share_stops_the_stage_and_tells_the_reasons():
     with pytest.raises(TooMuchRemoved, match=r"wiki: 70 of 100 documents removed \(language\.other 70\)"):
         require_plausible_removal(counts(wiki=(100, 70), other=(100, 0)), 0.6, "filter")
+
+
+def test_the_message_names_the_limit_that_was_crossed():
+    others = {"wiki": Limit(0.125, "max_removed_share of policy prose")}
+    with pytest.raises(TooMuchRemoved, match=r"max_removed_share of policy prose allows 12\.5 %"):
+        require_plausible_removal(counts(wiki=(1000, 126), other=(100, 99)), 1.0, "filter", others)
+    with pytest.raises(TooMuchRemoved, match=r"filter\.max_removed_share_per_source allows 60 %"):
+        require_plausible_removal(counts(wiki=(1000, 1), other=(100, 61)), 0.6, "filter", others)
+
+
+@pytest.mark.parametrize("percent", range(101))
+def test_a_source_that_reaches_its_limit_exactly_passes(percent):
+    require_limits(counts(wiki=(100, percent)), float(f"{percent / 100:.2f}"), "filter")
 
 
 def test_a_small_source_does_not_stop_it_but_is_told(capsys):

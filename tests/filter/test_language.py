@@ -67,6 +67,22 @@ def test_minimum_letters_counts_letters_not_characters(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u202f", "\u3000"])
+def test_a_space_is_a_space_whatever_it_is_called(name, space):
+    texts = [SENTENCES["en"], SENTENCES["fr"]]
+    plainly, otherwise = (
+        plain(made(name).detect(one)) for one in (texts, [text.replace(" ", space) for text in texts])
+    )
+    assert otherwise == plainly
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_short_sentence_without_spaces_is_a_sentence(name):
+    texts = ["這座房子在街道的盡頭，已經很多年沒有", "วันนี้อากาศดีมากเราไปสวน", "今天天气很好"]  # 17, 17 and 6 letters
+    assert made(name).detect(texts).languages == ["zh", "th", None]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_addresses_do_not_speak(name):
     mail = "https://www.example.com/the/house/of/the/street anna.schmidt@the-house-of-the-street.example.com "
     assert made(name).detect([mail * 5 + SENTENCES["de"]]).languages == ["de"]

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antimatter.filter.language.samples import _count, pack, samples_of, shorter, speaking
+from antimatter.filter.language.samples import SPACES, _count, pack, samples_of, shorter, speaking
 from antimatter.text.characters import tables
+from antimatter.text.words import stands_alone
 
 ALPHABET = "ab \n\t.é\u0301ß中文ไทย😀𝔘\u2003"
 BLANKS = b" \t\n\v\f\r"
@@ -76,10 +77,10 @@ def test_a_shorter_sample_is_no_longer_than_asked(text, characters):
     )
 
 
-@given(texts=st.lists(st.text(st.characters(), max_size=40), max_size=5))
-def test_letters_are_counted_as_python_counts_them(texts):
+@given(texts=st.lists(st.text(st.characters() | st.sampled_from("中あก"), max_size=40), max_size=5))
+def test_letters_are_counted_as_python_counts_them_and_twice_where_words_have_no_spaces(texts):
     letters, upper, lower = _count(*pack(texts), tables().flags)
-    assert letters.tolist() == [sum(map(str.isalpha, text)) for text in texts]
+    assert letters.tolist() == [sum(map(str.isalpha, text)) + sum(map(stands_alone, text)) for text in texts]
     assert upper.tolist() == [sum(map(str.isupper, text)) for text in texts]
     assert lower.tolist() == [sum(map(str.islower, text)) for text in texts]
 
@@ -87,4 +88,10 @@ def test_letters_are_counted_as_python_counts_them(texts):
 def test_addresses_go_and_capitals_are_lowered():
     rows, texts = speaking(["too short", "see http://a.b/c?d=e, or write to a.b+c@d.e: 好的", "MOSTLY LOUD, this"], 10)
     assert (rows, texts) == ([1, 2], ["see   or write to  : 好的", "mostly loud, this"])
+    assert speaking(["see\u2028this"], 1) == ([0], ["see this"])
     assert speaking(["看http://a.b/c看 看a@b.c看"], 1) == ([0], ["看 看 看 看"])
+
+
+def test_every_space_that_detectors_do_not_know_becomes_a_plain_one():
+    assert set(SPACES) == {chr(point) for point in range(0x80, 0x110000) if chr(point).isspace()}
+    assert speaking([f"one{SPACES}two\tthree\nfour"], 1) == ([0], ["one" + " " * len(SPACES) + "two\tthree\nfour"])

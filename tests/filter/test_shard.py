@@ -160,6 +160,28 @@ def test_an_item_may_be_masked_or_only_reported(tmp_path):
             assert reasons == ["gopher_quality.word_count"]
 
 
+def test_of_several_sets_the_one_with_most_matches_speaks_first(tmp_path):
+    text = f"{PROSE} {QUESTION}"
+    words = QUESTION.split()
+    sets = {"less": [("1", " ".join(words[:13]), [])], "more": [("2", QUESTION, [])]}
+    _, read, result = run(tmp_path, [text], **sets)
+    (removed,) = read["removed"].to_pylist()
+    assert (removed["reason"], removed["detail"]) == ("decontamination.more", "item 2")
+    assert removed["also_failed"][0] == "decontamination.less"
+    tally = Tally.sum([result["tally"]])
+    found = {name: tally.rule_report("prose", f"decontamination.{name}") for name in sets}
+    assert [(found[name]["failed"], found[name]["first"], found[name]["alone"]) for name in sets] == [
+        (1, 0, 0),
+        (1, 1, 0),
+    ]
+    assert tally.contaminated == {"less": [0, 0], "more": [1, 0]}
+
+
+def test_the_language_that_a_document_leaves_for_is_told(tmp_path):
+    _, read, _ = run(tmp_path, [FRENCH, SHORT])
+    assert [row["detail"] for row in read["removed"].to_pylist()] == ["language fr", None]
+
+
 def test_all_reasons_are_told_the_first_alone_counts(tmp_path):
     settings = Filter(
         policies=(Policy(name="prose", languages=("en",), rules=(HandRule(signal="lines", at_least=2),)),),
@@ -175,14 +197,15 @@ def test_all_reasons_are_told_the_first_alone_counts(tmp_path):
     }  # fmt: skip
 
 
-def test_many_slices_give_what_one_gives(tmp_path, monkeypatch):
+def test_many_pieces_give_what_one_gives(tmp_path, monkeypatch):
     texts = [PROSE, SHORT, "", FRENCH, QUESTION, PROSE * 3, "word " * 300, "水" * 100]
     sets = {"quiz": [("7", QUESTION, ANSWERS)]}
     _, whole, result = run(tmp_path / "one", texts, **sets)
-    monkeypatch.setattr("antimatter.filter.shard._SLICE_BYTES", 100)
-    _, sliced, again = run(tmp_path / "many", texts, **sets)
-    assert result == again
-    assert all(whole[kind].equals(sliced[kind]) for kind in whole)
+    for name, limit in (("PIECE_BYTES", 100), ("PIECE_ROWS", 3)):
+        monkeypatch.setattr(f"antimatter.filter.shard.{name}", limit)
+        _, sliced, again = run(tmp_path / name, texts, **sets)
+        assert result == again
+        assert all(whole[kind].equals(sliced[kind]) for kind in whole)
 
 
 def test_a_shard_without_documents_passes(tmp_path):

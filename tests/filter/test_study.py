@@ -300,6 +300,37 @@ def test_without_signals_the_stage_to_run_is_named(here):
         study_project(SETTINGS)
 
 
+def test_how_many_documents_fail_on_a_signal_comes_from_the_verdicts(here):
+    """0.8 is kept by the rule >= 0.8, though its distribution has room for 0.7998 alone; two rules fail one once."""
+    hand = (HandRule(signal="alphabetic_word_share", at_least=0.8), HandRule(signal="words", at_least=60))
+    policy = Policy(name="prose", rules=hand, languages=("en",))
+    columns = {
+        "language": ["en", "en", "fr", "en"],
+        "language_score": [0.9, 0.5, 0.5, 0.9],
+        "alphabetic_word_share": [0.8, 0.79999, 0.9, 0.9],
+        "words": [70, 55, 45, 100_001],
+    }
+    write_data(here, [signal_table(["books"] * 4, 0, columns)])
+    asked = ["alphabetic_word_share", "words", "language_score", "url_share"]
+    signals = study_project(Filter(policies=(policy,)), signals=asked).sources["books"].signals
+    assert [signals[name].failed for name in asked] == [1, 3, 1, 0]
+    values, counts = signals["alphabetic_word_share"].values()
+    assert counts.tolist() == [2, 2] and signals["alphabetic_word_share"].failing().tolist() == [1, 0]
+    assert values[0] == pytest.approx(0.8, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 7.0])
+def test_a_language_score_that_is_no_probability_is_refused(value):
+    with pytest.raises(AntiMatterError, match=r"language.uncertain is .*: must lie in \[0, 1\]"):
+        with_trial(SETTINGS, ["prose"], None, {"language.uncertain": value})
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_language_score_may_be_any_probability(value):
+    tried = with_trial(SETTINGS, ["prose"], None, {"language.uncertain": value})
+    assert tried.policies[0].minimum_language_score == value
+
+
 @given(st.lists(st.integers(0, 2048), min_size=1), st.floats(0, 1))
 def test_quantiles_of_whole_numbers_are_exact(values, part):
     found = Distribution()
@@ -309,10 +340,13 @@ def test_quantiles_of_whole_numbers_are_exact(values, part):
     assert found.quantiles([part]) == [sorted(values)[rank - 1]]
 
 
-@given(st.lists(st.floats(allow_subnormal=False)))
-def test_values_are_counted_to_a_thousandth_and_what_is_no_number_is_not(values):
+@given(st.lists(st.floats(allow_subnormal=False)), st.integers(0))
+def test_values_are_counted_to_a_thousandth_and_what_is_no_number_is_not(values, chosen):
     found = Distribution()
-    found.add(np.array(values, dtype=np.float64))
+    fails = np.array([bool(chosen >> row & 1) for row in range(len(values))], dtype=bool)
+    found.add(np.array(values, dtype=np.float64), fails)
+    assert found.failed == np.count_nonzero(fails & np.isfinite(np.array(values, dtype=np.float64)))
+    assert (found.failing() <= found.values()[1]).all() and found.failing().sum() == found.failed
     finite = [value for value in values if np.isfinite(value)]
     assert found.documents == len(finite)
     kept, counts = found.values()

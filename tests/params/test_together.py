@@ -113,7 +113,7 @@ def test_a_language_that_the_detector_does_not_know_is_refused():
 
 def test_other_mistakes_of_filter_are_told_and_not_tripped_over():
     assert "keep language fr, which has no probability" in slips(("languages: [en]", "languages: [en, fr]"))
-    assert "has no policies" in slips((FILTER, "filter:\n  policies: []\n"))
+    assert "policies is empty" in slips((FILTER, "filter:\n  policies: []\n"))
 
 
 # what rules need of clean and filter

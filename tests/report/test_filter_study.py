@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from antimatter.filter.study.study import study_project
-from antimatter.params.filter import Filter, Policy
+from antimatter.params.filter import Filter, HandRule, Policy
 from antimatter.report import filter_study, filter_table
 from antimatter.report.histogram import Strip, histogram
 from tests.filter.made_signals import signal_table, write_data
@@ -78,10 +78,10 @@ def test_the_page_shows_histograms_thresholds_and_texts(studied):
     assert "by params.yaml" in page
 
 
-def strip(values, counts, fails=None, thresholds=()):
+def strip(values, counts, failing=None, thresholds=()):
     values = np.array(values, dtype=np.float64)
-    fails = np.zeros(len(values), dtype=bool) if fails is None else np.array(fails)
-    return Strip(name="a < b", values=values, counts=np.array(counts), fails=fails, thresholds=thresholds)
+    failing = np.zeros(len(values), dtype=np.int64) if failing is None else np.array(failing)
+    return Strip(name="a < b", values=values, counts=np.array(counts), failing=failing, thresholds=thresholds)
 
 
 def shapes(picture, name, style=None):
@@ -90,7 +90,7 @@ def shapes(picture, name, style=None):
 
 
 def test_whole_numbers_get_a_bar_each_and_failing_ones_another_colour():
-    picture = histogram("stop_words", [strip([0, 1, 2, 8], [1, 2, 30, 5], [True, True, False, False], [2])])
+    picture = histogram("stop_words", [strip([0, 1, 2, 8], [1, 2, 30, 5], [1, 2, 0, 0], [2])])
     assert len(shapes(picture, "rect", "second")) == 2
     assert len(shapes(picture, "rect", "accent")) == 2
     (line,) = shapes(picture, "polyline", "line s-second")
@@ -98,6 +98,25 @@ def test_whole_numbers_get_a_bar_each_and_failing_ones_another_colour():
     kept = [float(bar.get("x")) for bar in shapes(picture, "rect", "accent")]
     failing = [float(bar.get("x")) + float(bar.get("width")) for bar in shapes(picture, "rect", "second")]
     assert max(failing) <= x <= min(kept)
+
+
+def test_documents_of_one_bar_that_stay_and_fail_share_it_by_their_number():
+    picture = histogram("alphabetic_word_share", [strip([0.75], [4], [1], [0.8])])
+    (staying,), (failing,) = (shapes(picture, "rect", style) for style in ("accent", "second"))
+    assert float(staying.get("height")) == pytest.approx(3 * float(failing.get("height")), rel=0.01)
+    assert staying.get("x") == failing.get("x")
+
+
+def test_the_page_says_of_a_signal_what_its_rules_remove_to_the_document(tmp_path, monkeypatch):
+    """All documents lie on the bounds of two rules, which keep them."""
+    monkeypatch.chdir(tmp_path)
+    hand = (HandRule(signal="alphabetic_word_share", at_least=0.8, at_most=0.8),)
+    settings = Filter(policies=(Policy(name="prose", rule_sets=("gopher_quality",), rules=hand),))
+    write_data(tmp_path, [signal_table(["a"] * 40, 0, {"alphabetic_word_share": [0.8] * 40})])
+    page = filter_study.page(study_project(settings, signals=["alphabetic_word_share"]))
+    picture = next(one for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if "alphabetic" in one)
+    assert shapes(picture, "rect", "accent") and not shapes(picture, "rect", "second")
+    assert not [text.text for text in shapes(picture, "text") if "%" in (text.text or "")]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,19 @@ def test_of_equal_phrases_the_first_one_owns_the_match():
     assert found(built("Cat sat", "cat SAT", owners=[7, 3]), "cat sat") == [(0, 0, 2, 7)]
 
 
+def test_a_phrase_of_owners_in_several_groups_is_a_match_of_the_first_of_each():
+    words = segment(pa.array(["cat sat", "Cat sat", "a cat"]))
+    parts = []
+    for group, owners in ((0, [5, 4, 6]), (2, [7, 8, 9])):
+        numbers = np.array(owners, dtype=np.int32)
+        parts.append(
+            phrases.keyed(words.folded[words.ids], words.starts[:-1], np.diff(words.starts), numbers, group=group)
+        )
+    index = phrases.build(parts)
+    assert found(index, "a cat sat") == [(0, 0, 2, 6), (0, 0, 2, 9), (0, 1, 2, 5), (0, 1, 2, 7)]
+    assert found(phrases.build([part._replace(group=0) for part in parts]), "cat sat") == [(0, 0, 2, 5)]
+
+
 def test_the_order_of_words_and_their_borders_count():
     assert found(built("ab c"), "a bc", "c ab", "abc", "ab  c") == [(3, 0, 2, 0)]
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from antimatter.text.words import (
     HAS_LETTER,
     STOP_WORD_SHIFT,
     fold,
+    loose_spans,
+    loose_spans_of,
     loose_words_of,
     segment,
     spans_of,
@@ -51,6 +54,13 @@ def test_the_kernel_equals_its_loose_definition(texts):
     for d, text in enumerate([*FIXED, *texts]):
         ids = found.ids[found.starts[d] : found.starts[d + 1]]
         assert found.exact[ids].tolist() == [word_hash(word) for word in loose_words_of(text)]
+
+
+@given(st.one_of(documents(), st.text(), st.sampled_from(FIXED)), st.data())
+def test_the_places_of_loose_words_are_those_of_the_definition(text, data):
+    expected = loose_spans_of(text)
+    chosen = sorted(data.draw(st.sets(st.integers(0, max(0, len(expected) - 1)), max_size=8))) if expected else []
+    assert loose_spans(text, np.array(chosen)).tolist() == [list(expected[word]) for word in chosen]
 
 
 def test_loose_words_are_the_same_however_a_text_is_written():

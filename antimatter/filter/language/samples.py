@@ -7,9 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from antimatter.text.characters import LETTER, LOWER, UPPER, buffers, decode, tables
+from antimatter.text.characters import LETTER, LOWER, STANDS_ALONE, UPPER, buffers, decode, tables
 
 _REACH = 40  # bytes: how far a cut may move to fall behind a space
+SPACES = (
+    "\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What is a space to Unicode, but part of a word to detectors: all beyond ASCII."""
 _ADDRESS = re.compile(r"(?:[A-Za-z]{2,10}://|www\.)[!-;=?-~]+|[\w.+-]{1,64}@[\w.-]{1,255}", re.ASCII)
 
 
@@ -43,14 +47,23 @@ def shorter(sample: str, characters: int) -> str:
 def speaking(samples: Sequence[str], minimum_letters: int) -> tuple[list[int], list[str]]:
     """Which samples have enough letters to be judged, and what of them is to be judged.
 
-    Addresses of the web and of mail go: they are English to every detector, whoever writes them. A sample with more
-    upper- than lower-case letters is lowered: detectors learned from running text.
+    Every space becomes a plain one. Addresses of the web and of mail go: they are English to every detector, whoever
+    writes them. A sample with more upper- than lower-case letters is lowered: detectors learned from running text.
+
+    A letter of a script without spaces (Han, kana, Thai, ...) counts as two: it says as much as a syllable.
     """
-    stripped = [_ADDRESS.sub(" ", one) if "@" in one or "://" in one or "www." in one else one for one in samples]
+    plain = [one if one.isascii() else _with_plain_spaces(one) for one in samples]
+    stripped = [_ADDRESS.sub(" ", one) if "@" in one or "://" in one or "www." in one else one for one in plain]
     letters, upper, lower = _count(*pack(stripped), tables().flags)
     rows = np.flatnonzero(letters >= minimum_letters).tolist()
     shouted = (upper > lower).tolist()
     return rows, [stripped[row].lower() if shouted[row] else stripped[row] for row in rows]
+
+
+def _with_plain_spaces(text: str) -> str:
+    for space in SPACES:  # ten times as fast as a regular expression
+        text = text.replace(space, " ")
+    return text
 
 
 def pack(samples: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +127,7 @@ def _behind_space(data, i, least):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _count(data, offsets, flags):  # type: ignore[no-untyped-def]
-    """Letters, upper-case and lower-case characters of each sample, int64[n] each."""
+    """Letters (those of scripts without spaces twice), upper- and lower-case characters of each sample, int64[n]."""
     letters = np.zeros(len(offsets) - 1, dtype=np.int64)
     upper = np.zeros(len(offsets) - 1, dtype=np.int64)
     lower = np.zeros(len(offsets) - 1, dtype=np.int64)
@@ -123,7 +136,7 @@ def _count(data, offsets, flags):  # type: ignore[no-untyped-def]
         while i < offsets[sample + 1]:
             point, i = decode(data, i)
             flag = flags[point]
-            letters[sample] += (flag & LETTER) != 0
+            letters[sample] += ((flag & LETTER) != 0) + ((flag & STANDS_ALONE) != 0)
             upper[sample] += (flag & UPPER) != 0
             lower[sample] += (flag & LOWER) != 0
     return letters, upper, lower

@@ -55,6 +55,10 @@ class Judged(NamedTuple):
         """bool [n]"""
         return np.asarray(self.fails.any(axis=0))
 
+    def fails_on(self, signal: str) -> np.ndarray:
+        """bool [n]: fails any of the rules on a signal."""
+        return np.asarray(self.fails[[row for row, rule in enumerate(self.rules) if rule.signal == signal]].any(axis=0))
+
 
 def judge_documents(judge: Judge, part: Mapping[str, np.ndarray], settings: Filter) -> Judged:
     """The verdicts on the documents of `part` (signals, n of each): contamination first, as in the stage."""
@@ -127,9 +131,10 @@ class SourceStudy:
             self.languages[name] = self.languages.get(name, 0) + documents
         for name in dict.fromkeys((*(rule.signal for rule in judged.rules), *asked)):
             if _is_number(part[name]):
-                values = part[name] if name in asked else part[name][_is_asked_about(judged, name)]
-                if len(values):
-                    self.signals.setdefault(name, Distribution()).add(values)
+                chosen = np.ones(len(characters), dtype=bool) if name in asked else _is_asked_about(judged, name)
+                if chosen.any():
+                    fails = judged.fails_on(name)[chosen]
+                    self.signals.setdefault(name, Distribution()).add(part[name][chosen], fails)
 
     def offer_examples(
         self, judged: Judged, part: Mapping[str, np.ndarray], shard: int, rows: np.ndarray, limit: int

@@ -12,14 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from antimatter.corpus.reports import read_json
 from antimatter.corpus.shards import MissingData, read_shard, shard_paths
 from antimatter.filter.policies import judges, policy_of
 from antimatter.filter.study.borderline import Example, excerpts
 from antimatter.filter.study.source import SourceStudy, judge_documents, size_of
 from antimatter.filter.study.trial import UnknownName, nearest_name, with_trial, without_absent
 from antimatter.params.filter import Filter
+from antimatter.params.loader import to_plain
 
 SIGNALS, DOCUMENTS = Path("data/filtered/signals"), Path("data/cleaned/documents")
+REPORT = Path("reports/filter.json")
 EXCERPT_CHARACTERS = 500
 _NO_NUMBERS = ("id", "source", "language", "contaminated_set", "contaminated_item")
 _ALWAYS = ("id", "source", "characters", "language", "language_score")
@@ -43,6 +46,7 @@ class Study:
 def study_project(
     settings: Filter,
     *,
+    folder: Path = SIGNALS,
     sources: Sequence[str] = (),
     rule_sets: Sequence[str] | None = None,
     thresholds: Mapping[str, float] | None = None,
@@ -50,27 +54,29 @@ def study_project(
     examples: int = 3,
     every_rule: bool = False,
 ) -> Study:
-    """The study of data/filtered/signals with the texts of its examples; all sources if none is named.
+    """The study of the signals in `folder` with the texts of its examples; all sources if none is named.
 
     Rules whose signal was not measured are left out with a note. Without data/cleaned/documents there are no texts.
     `every_rule`: texts for thresholds that remove nothing, too.
     Raises: UnknownName, MissingSignal, MissingData, DamagedShard, AntiMatterError for thresholds that cannot be.
     """
-    present = column_names(SIGNALS)
+    present = column_names(folder)
     for name in signals:
         if name not in present or name in _NO_NUMBERS:
             numbers = [signal for signal in present if signal not in _NO_NUMBERS]
-            raise UnknownName(f"{SIGNALS} holds no numbers called {name}. {nearest_name(name, numbers)}")
-    chosen = source_names(SIGNALS, sources)
+            raise UnknownName(f"{folder} holds no numbers called {name}. {nearest_name(name, numbers)}")
+    chosen = source_names(folder, sources)
     policies = sorted({policy_of(name, settings) for name in chosen})
     trial = with_trial(settings, policies, rule_sets, thresholds or {})
     tried, absent = without_absent(trial, policies, present)
     now = tried if trial == settings else without_absent(settings, policies, present)[0]
-    result = study(SIGNALS, tried, now=now, sources=chosen, signals=signals, examples=examples)
+    result = study(folder, tried, now=now, sources=chosen, signals=signals, examples=examples)
     result.tried = _tried(rule_sets, thresholds or {})
     if absent:
         rules = ", ".join(f"{rule.reason} ({rule.needs or rule.signal})" for rule in absent)
-        result.notes.append(f"Left out, because {SIGNALS} does not hold what they need: {rules}.")
+        result.notes.append(f"Left out, because {folder} does not hold what they need: {rules}.")
+    if folder == SIGNALS:
+        result.notes += _outdated(settings)
     wanted = examples_of(result, of_idle_rules=every_rule)
     try:
         result.excerpts = excerpts(DOCUMENTS, wanted, EXCERPT_CHARACTERS)
@@ -80,7 +86,7 @@ def study_project(
         if len(result.excerpts) < len(wanted):
             result.notes.append(
                 f"{len(wanted) - len(result.excerpts)} of {len(wanted)} texts are not shown: {DOCUMENTS} is not what "
-                f"{SIGNALS} was measured on. Run `dvc repro filter`."
+                f"{folder} was measured on. Run `dvc repro filter`."
             )
     return result
 
@@ -185,3 +191,19 @@ def examples_of(result: Study, *, of_idle_rules: bool = False) -> list[Example]:
         for example in (*beside.removed, *beside.kept)
     }
     return list(chosen.values())
+
+
+def _outdated(settings: Filter) -> list[str]:
+    """A note if the signals were measured with other settings than these."""
+    if not REPORT.exists():
+        return []
+    report, notes = read_json(REPORT), []
+    for name, group in (("language", settings.language), ("decontamination", settings.decontamination)):
+        before = report.get(name, {})
+        changed = [key for key, value in to_plain(group).items() if key in before and before[key] != value]
+        if changed:
+            notes.append(
+                f"{SIGNALS} was measured with another filter.{name}.{changed[0]} ({before[changed[0]]}): what "
+                "params.yaml asks for now shows after `dvc repro filter`."
+            )
+    return notes

@@ -15,8 +15,10 @@ from antimatter.filter.policies import judges
 from antimatter.filter.rule_sets import RULE_SETS
 from antimatter.filter.rules import Rule
 from antimatter.params.filter import Filter, HandRule, Policy, RuleSet
+from antimatter.params.ranges import Range
 
 LANGUAGE_SCORE = "language.uncertain"
+_PROBABILITY = Range(0.0, 1.0)
 _SIDES = ("low", "high")
 
 
@@ -31,7 +33,8 @@ def with_trial(
 
     A threshold goes to every one of the policies that has its rule; what a policy says about rules that it loses with
     its rule sets is forgotten.
-    Raises: UnknownName if there is no such rule set, or if none of the policies has the rule of a threshold.
+    Raises: UnknownName if there is no such rule set, or if none of the policies has the rule of a threshold;
+            AntiMatterError for a threshold that cannot be.
     """
     for name in rule_sets or ():
         if name not in RULE_SETS:
@@ -104,6 +107,8 @@ def _with_rule_sets(policy: Policy, rule_sets: Sequence[str]) -> Policy:
 
 def _with_threshold(policy: Policy, reason: str, value: float) -> Policy:
     if reason == LANGUAGE_SCORE:
+        if problem := _PROBABILITY.problem(value):
+            raise AntiMatterError(f"{reason} is {value:g}: {problem}, it is a probability")
         return replace(policy, minimum_language_score=value)
     return replace(policy, thresholds={**policy.thresholds, reason: value})
 
