@@ -9,7 +9,7 @@ import pytest
 from antimatter.corpus.alarm import TooMuchRemoved
 from antimatter.corpus.reports import read_json
 from antimatter.corpus.shards import read_shard, shard_name, write_shard
-from antimatter.filter import shard
+from antimatter.filter import gauge
 from antimatter.filter.study.study import study_project
 from antimatter.params import load
 from antimatter.params.filter import Filter
@@ -53,7 +53,7 @@ def test_raising_the_limit_measures_nothing_again(project, monkeypatch):
     allow(0.3)
     with pytest.raises(TooMuchRemoved):
         stage.main()
-    monkeypatch.setattr(shard, "segment", lambda texts: pytest.fail("measured again"))
+    monkeypatch.setattr(gauge, "segment", lambda texts: pytest.fail("measured again"))
     allow(0.35)
     stage.main()
     assert read_json(Path("reports/filter.json"))["documents_out"] == 80
