@@ -28,25 +28,13 @@ _NO_OTHERS: Mapping[str, Limit] = MappingProxyType({})
 def require_plausible_removal(
     counts: Counts, max_share: float, stage: str, others: Mapping[str, Limit] = _NO_OTHERS
 ) -> list[str]:
-    """The sources that lost more than half, in words, printed too.
+    """The sources that lost more than half, in words (`heavy_losses`), printed too.
 
     others  limits of single sources, in place of max_share
 
     Raises: TooMuchRemoved, with the reasons, if a source of at least 100 documents lost more than its limit, or if no
-            document is left at all.
+            document is left at all. To be asked before anything is published.
     """
-    require_limits(counts, max_share, stage, others)
-    flows = sorted(counts.sources.items())
-    most = [_told(name, flow) for name, flow in flows if 2 * flow.documents_removed > flow.documents_in]
-    if flows and not any(flow.documents_out for _, flow in flows):
-        raise TooMuchRemoved(f"stage {stage} removed every document; nothing was published:\n  " + "\n  ".join(most))
-    for line in most:
-        print(f"{stage}: most of a source was removed: {line}", file=sys.stderr)
-    return most
-
-
-def require_limits(counts: Counts, max_share: float, stage: str, others: Mapping[str, Limit] = _NO_OTHERS) -> None:
-    """The first half of require_plausible_removal, without a word if all is well."""
     usual = Limit(max_share, f"{stage}.max_removed_share_per_source")
     too_much = []
     for name, flow in sorted(counts.sources.items()):
@@ -60,6 +48,19 @@ def require_limits(counts: Counts, max_share: float, stage: str, others: Mapping
             + "\n  ".join(too_much)
             + "\nIf that is right, raise that parameter in params.yaml; if not, look at what produced these reasons."
         )
+    losses = heavy_losses(counts)
+    flows = counts.sources.values()
+    if flows and not any(flow.documents_out for flow in flows):
+        raise TooMuchRemoved(f"stage {stage} removed every document; nothing was published:\n  " + "\n  ".join(losses))
+    for line in losses:
+        print(f"{stage}: most of a source was removed: {line}", file=sys.stderr)
+    return losses
+
+
+def heavy_losses(counts: Counts) -> list[str]:
+    """The sources that lost more than half, in words."""
+    flows = sorted(counts.sources.items())
+    return [_told(name, flow) for name, flow in flows if 2 * flow.documents_removed > flow.documents_in]
 
 
 def _told(name: str, flow: Flow) -> str:

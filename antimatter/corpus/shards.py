@@ -7,6 +7,7 @@ One part of the input is one shard, and shard i of a stage comes from shard i of
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +57,9 @@ def _advice(folder: Path) -> str:
         "conversations": "conversations", "benchmarks": "benchmarks", "tokenizer": "tokenizer", "tokens": "tokenize",
         "model": "train",
     }  # fmt: skip
+    for before, part in itertools.pairwise(("", *folder.parts)):
+        if before == "work" and part in stages.values():
+            return f"The work of stage {part} is not finished. Run `dvc repro {part}` (or python -m stages.{part})."
     for part in reversed(folder.parts):
         if part in stages:
             return f"Run `dvc repro {stages[part]}` (or python -m stages.{stages[part]})."
@@ -129,6 +133,8 @@ def shard_in_pieces(path: Path) -> Iterator[Callable[[pa.Table], None]]:
     """
     spool = path.with_name(f".{path.name}.{os.getpid()}.pieces.part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.pieces.part"):  # by a kill: they may be large
+        left.unlink(missing_ok=True)
     try:
         writers: list[pa.RecordBatchFileWriter] = []
         with contextlib.ExitStack() as opened:
@@ -290,7 +296,7 @@ def _content_bytes(array: pa.Array) -> int:
         return rows + sum(_content_bytes(values) for values in _children(array))
     if _is_text(array.type):
         return rows + int(_text_content(array)[0].sum())
-    return rows + len(array) * int(array.type.bit_width) // 8
+    return rows + len(array) * max(1, int(array.type.bit_width) // 8)
 
 
 def folder_digest(folder: Path) -> str:

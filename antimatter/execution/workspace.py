@@ -129,6 +129,10 @@ class Workspace:
         counts.require_balance(self.stage)
         return counts
 
+    def reported(self) -> Any:
+        """The report of this stage, which is not public yet."""
+        return read_json(self.folder / "report.json")
+
     def report(self, content: Any) -> None:
         """Keep the report of this stage; it is published with the outputs."""
         write_json(self.folder / "report.json", content)
@@ -147,6 +151,7 @@ def run(
     build: Callable[[Workspace], None],
     report: Path | None = None,
     format_version: int = 1,
+    check: Callable[[Workspace], None] | None = None,
 ) -> None:
     """Run a stage: find or make its work folder, hold its lock, build the outputs if need be, publish them.
 
@@ -156,6 +161,8 @@ def run(
     build           fills work.output and calls work.report; not called if an earlier run had finished
     report          the JSON report to publish, reports/<stage>.json unless said otherwise
     format_version  of the stage's intermediate files: raise it when old work must not be continued
+    check           asked before publication, also of work that an earlier run had finished; if it raises, nothing is
+                    published, and a later run with the same settings asks again without building again
 
     Raises: MissingData naming the stage to run first, WorkspaceBusy, CodeChanged, WrongCheckout, and what build raises.
     """
@@ -182,6 +189,8 @@ def run(
             else:
                 build(work)
                 write_json(folder / "done.json", {"outputs": [path.as_posix() for path in writes]})
+            if check is not None:
+                check(work)
             shutil.rmtree(work.scratch, ignore_errors=True)
             _publish(work)
             write_json(folder / "published.json", code)

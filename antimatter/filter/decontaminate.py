@@ -318,23 +318,28 @@ def _sought(words, kinds, starts, begins, ends, firsts, numbers, ngram, shortest
         own = end - begin
         if own >= least:
             count = _windows(joined, has_letter, begin, end, most, owner, rows, count)
-        elif own > 0 and least <= whole_end - whole_begin < most:  # too short without its template
-            count = _windows(joined, has_letter, whole_begin, whole_end, most, owner, rows, count)
+        elif (
+            own > 0 and whole_end - whole_begin >= least
+        ):  # too short without its template: n-grams that hold all of it
+            low, high = max(whole_begin, end - most), min(whole_end, begin + most)
+            count = _windows(joined, has_letter, low, high, most, owner, rows, count)
         for choice in range(query + 1, behind):
             start, stop = starts[choice], starts[choice + 1]
             if stop - start >= most:
                 count = _windows(joined, has_letter, start, stop, most, owner, rows, count)
             whole = own + stop - start
+            template = whole_end - end  # its words between query and choice
             if own < least <= whole or whole >= most:
                 length = _seam(joined, has_letter, used, begin, end, start, stop, most)
                 if length >= min(whole, most):
                     count = _windows(joined, has_letter, used, used + length, most, owner, rows, count)
                 used += length
-            elif own > 0 and whole < least <= whole_end - whole_begin + stop - start < most:  # as above
+            elif own > 0 and whole < least <= whole_end - whole_begin + stop - start and whole + template <= most:
                 length = _seam(joined, has_letter, used, whole_begin, whole_end, start, stop, most)
-                count = _windows(joined, has_letter, used, used + length, most, owner, rows, count)
+                count = _windows(
+                    joined, has_letter, used + max(0, length - most), used + length, most, owner, rows, count
+                )
                 used += length
-            template = whole_end - end  # its words between query and choice
             if own < least <= whole + template and 0 < template < most:
                 length = _seam(joined, has_letter, used, begin, whole_end, start, stop, most)
                 if length >= min(whole + template, most):

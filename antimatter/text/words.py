@@ -319,7 +319,7 @@ def _scan(data, i, end, flags, lower, exact, folded, characters, kinds):  # type
         if i < end:
             point, behind = decode(data, i)
             flag = np.int64(flags[point])
-        if is_open and (flag & (SPACE | STANDS_ALONE) != 0 or (is_alone and flag & MARK == 0)):
+        if is_open and (flag & (SPACE | STANDS_ALONE) != 0 or (is_alone and flag & (MARK | IGNORED) == 0)):
             exact[found], folded[found] = mix(hash_good), mix(folded_good)
             characters[found] = length_good
             kind = (HAS_LETTER if letters else 0) | (ALL_CAPITALS if case_good == UPPER else 0)

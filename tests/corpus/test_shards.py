@@ -17,6 +17,7 @@ from antimatter.corpus.shards import (
     read_shard,
     require,
     shard_digest,
+    shard_in_pieces,
     shard_name,
     shard_paths,
     table_digest,
@@ -314,3 +315,43 @@ def test_the_digest_of_a_folder_takes_peoples_own_files_for_what_they_are(tmp_pa
 def test_the_digest_of_a_single_file_is_a_digest_of_a_folder_too(tmp_path):
     (tmp_path / "a.txt").write_text("one")
     assert folder_digest(tmp_path / "a.txt") == folder_digest(tmp_path / "a.txt")
+
+
+def many_kinds(rows: int) -> pa.Table:
+    numbers = list(range(rows))
+    return pa.table(
+        {
+            "flag": pa.array([number % 3 == 0 for number in numbers]),
+            "text": pa.array([f"text {number}" * (number % 5) for number in numbers]),
+            "share": pa.array([None if number % 7 == 0 else number / 3 for number in numbers]),
+            "names": pa.array([["a"] * (number % 3) for number in numbers], pa.list_(pa.string())),
+        }
+    )
+
+
+@pytest.mark.parametrize("cut", [1, 103, 5000])
+def test_a_shard_in_pieces_has_the_bytes_of_the_whole_also_with_several_row_groups(tmp_path, monkeypatch, cut):
+    monkeypatch.setattr(shards, "ROW_GROUP_BYTES", 20_000)
+    table = many_kinds(2000)
+    write_shard(tmp_path / "whole.parquet", table)
+    pieces = [table.slice(start, cut) for start in range(0, 2000, cut)]
+    write_shard(tmp_path / "chunks.parquet", pa.concat_tables(pieces))
+    with shard_in_pieces(tmp_path / "pieces.parquet") as add:
+        for piece in pieces:
+            add(piece)
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    assert pq.ParquetFile(tmp_path / "whole.parquet").num_row_groups > 3
+    assert (tmp_path / "chunks.parquet").read_bytes() == whole
+    assert (tmp_path / "pieces.parquet").read_bytes() == whole
+
+
+def test_a_shard_in_pieces_that_fails_leaves_nothing_and_one_that_was_killed_is_swept_up(tmp_path):
+    (tmp_path / ".shard-00000.parquet.1.pieces.part").write_bytes(b"left by a kill")
+    with pytest.raises(ZeroDivisionError):
+        with shard_in_pieces(tmp_path / "shard-00000.parquet") as add:
+            add(many_kinds(3))
+            1 / 0  # noqa: B018
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="needs a piece"):
+        with shard_in_pieces(tmp_path / "shard-00000.parquet"):
+            pass

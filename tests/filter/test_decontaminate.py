@@ -472,3 +472,19 @@ def test_the_index_finds_exactly_what_is_sought_by_definition(tmp_path_factory, 
             word for position, word in enumerate(words) if position not in covered
         ]
         assert (characters > 0) == bool(spans)
+
+
+@pytest.mark.parametrize("own", range(4, 10))
+@pytest.mark.parametrize("choices", [[], ["yes", "no"]])
+def test_a_query_is_found_with_its_template_however_many_words_are_its_own(tmp_path, own, choices):
+    """Seven words of template and some of its own: with 6 and 7 of them it has an n-gram, but none without template."""
+    names = [f"word{number}" for number in range(400)]
+    queries = [
+        f"Choose the correct answer to this question: {' '.join(names[9 * item : 9 * item + own])}?"
+        for item in range(40)
+    ]
+    index = decontaminate.build(written(tmp_path, quiz=[[query, *choices] for query in queries]), Decontamination())
+    texts = [f"As it stands. {query} And then." for query in queries]
+    assert decontaminate.search(index, pa.array(texts)).reaches.all()
+    only_template = "Choose the correct answer to this question: another thing altogether, asked by somebody else."
+    assert not decontaminate.search(index, pa.array([only_template])).reaches.any()

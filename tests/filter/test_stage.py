@@ -66,3 +66,12 @@ def test_a_limit_that_was_lowered_after_a_success_is_heeded(project):
     allow(0.2)
     with pytest.raises(TooMuchRemoved, match="allows 20 %"):
         stage.main()
+
+
+def test_the_study_says_when_the_signals_are_of_other_settings(project):
+    allow(0.5)
+    stage.main()
+    assert study_project(load(Filter)).notes == []
+    Path("params.yaml").write_text("filter:\n  language: {detector: fasttext}\n  decontamination: {ngram: 12}\n")
+    (note,) = study_project(load(Filter)).notes
+    assert "filter.language.detector, filter.decontamination.ngram" in note

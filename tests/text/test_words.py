@@ -71,6 +71,11 @@ def test_loose_words_are_the_same_however_a_text_is_written():
     assert third != first, "tags are words: b"
 
 
+def test_what_is_ignored_ends_no_word_of_a_script_without_spaces():
+    with_joiner, without = (segment(pa.array([text]), loose=True) for text in ("\u0e01\u200b\u0e48", "\u0e01\u0e48"))
+    assert with_joiner.folded.tolist() == without.folded.tolist() == [word_hash("\u0e01\u0e48")]
+
+
 def test_words_of_scripts_without_spaces_are_marked():
     found = segment(pa.array(["\u6c34 a\u0e01\u0e48 1"]))
     assert [bool(kind & ALONE_KIND) for kind in found.kinds[found.ids]] == [True, False, True, False]

@@ -75,7 +75,7 @@ def study_project(
     if absent:
         rules = ", ".join(f"{rule.reason} ({rule.needs or rule.signal})" for rule in absent)
         result.notes.append(f"Left out, because {folder} does not hold what they need: {rules}.")
-    if folder == SIGNALS:
+    if folder.resolve() == SIGNALS.resolve():
         result.notes += _outdated(settings)
     wanted = examples_of(result, of_idle_rules=every_rule)
     try:
@@ -197,13 +197,22 @@ def _outdated(settings: Filter) -> list[str]:
     """A note if the signals were measured with other settings than these."""
     if not REPORT.exists():
         return []
-    report, notes = read_json(REPORT), []
-    for name, group in (("language", settings.language), ("decontamination", settings.decontamination)):
-        before = report.get(name, {})
-        changed = [key for key, value in to_plain(group).items() if key in before and before[key] != value]
-        if changed:
-            notes.append(
-                f"{SIGNALS} was measured with another filter.{name}.{changed[0]} ({before[changed[0]]}): what "
-                "params.yaml asks for now shows after `dvc repro filter`."
-            )
-    return notes
+    report = read_json(REPORT)
+    files = {"quality_model": settings.quality_model.sha256, "bad_words": settings.bad_words.sha256}
+    asked = {
+        "language": to_plain(settings.language),
+        "decontamination": {name: getattr(settings.decontamination, name) for name in ("ngram", "shortest")},
+        "files": files,
+    }
+    changed = [
+        f"filter.{name}" if group == "files" else f"filter.{group}.{name}"
+        for group, values in asked.items()
+        for name, value in values.items()
+        if report.get(group, {}).get(name, value) != value
+    ]
+    if not changed:
+        return []
+    return [
+        f"{SIGNALS} was measured with another {', '.join(changed)}: what params.yaml asks for now shows after "
+        "`dvc repro filter`."
+    ]
