@@ -369,8 +369,9 @@ def _train_quality(options: argparse.Namespace) -> None:
     print(f"speak for good text: {', '.join(trained.telling_good)}")
     print(f"speak for bad text:  {', '.join(trained.telling_bad)}")
     print(
-        f"\nFor params.yaml:\n\nfilter:\n  quality_model:\n    path: {options.output}\n    sha256: {digest}\n"
-        "  policies:\n    - name: prose\n      rules:\n        - {signal: quality_score, at_least: 0.5}"
+        f"\nIn params.yaml, group filter:\n\n  quality_model:\n    path: {options.output}\n    sha256: {digest}\n\n"
+        "and in the policies that shall ask for it, beside what they have:\n\n"
+        "      rules:\n        - {signal: quality_score, at_least: 0.5}"
     )
 
 

@@ -325,10 +325,11 @@ def test_a_quality_model_is_trained_and_its_lines_for_params_yaml_are_right(tmp_
     assert "accuracy      1.0000 +- " in captured.out and "speak for bad text:  " in captured.out
     assert "warning: good: nobody reads 1 files of kind .pdf" in captured.err
     assert "warning: bad.jsonl: 1 records or files could not be read" in captured.err
-    advised = YAML().load(captured.out.split("For params.yaml:")[1])["filter"]
+    model_lines, rule_lines = captured.out.split("In params.yaml, group filter:")[1].split("and in the policies", 1)
+    advised = {**YAML().load(model_lines), **YAML().load(rule_lines.split(":", 1)[1])}
     settings = Filter(
         quality_model=WatchedFile(**advised["quality_model"]),
-        policies=(Policy(name="prose", rules=(HandRule(**advised["policies"][0]["rules"][0]),)),),
+        policies=(Policy(name="prose", rules=(HandRule(**advised["rules"][0]),)),),
     )
     assert not list(settings.problems())
     model = quality.load(settings.quality_model)

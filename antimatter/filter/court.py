@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from antimatter.corpus.ledger import Counts, ledger_columns, ledger_table
-from antimatter.filter.gauge import Columns, Measured
+from antimatter.filter.gauge import Columns, Measured, text_bytes
 from antimatter.filter.policies import judges, policy_of
 from antimatter.filter.tally import Tally
 from antimatter.params.filter import Filter
@@ -108,8 +108,3 @@ def _lists(chosen: np.ndarray, names: Sequence[str]) -> pa.ListArray:
 
 def _taken(column: Any, rows: np.ndarray) -> Any:
     return column[rows] if isinstance(column, np.ndarray) else column.take(pa.array(rows))
-
-
-def text_bytes(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """UTF-8 bytes of each text, int64."""
-    return np.asarray(pc.binary_length(texts), dtype=np.int64)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from antimatter.collect.drafts import parse_json
 from antimatter.corpus.shards import require
 from antimatter.errors import AntiMatterError
-from antimatter.text.words import fold, loose_words_of, segment
+from antimatter.text.loose_words import loose_words_of
+from antimatter.text.words import fold, segment
 
 _FEWEST_QUERIES = 20  # of which a template can be known
 _LONGEST_TEMPLATE = 16

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from antimatter.corpus.shards import DamagedShard, read_shard, require
-from antimatter.filter import bad_words, decontaminate, quality
+from antimatter.filter import bad_words, decontaminate, masking, quality
 from antimatter.filter.language import detector
 from antimatter.filter.language.samples import samples_of
 from antimatter.filter.signals import measure
@@ -75,7 +75,7 @@ class Gauge:
             signals["quality_score"] = quality.score(words, self.model)
         is_contaminated: np.ndarray = found.reaches & (action != "report")
         if action == "mask":
-            texts, signals["masked_characters"] = decontaminate.mask(texts, found)
+            texts, signals["masked_characters"] = masking.mask(texts, found)
             is_empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0)
             is_contaminated &= np.asarray(is_empty)  # a masked document leaves if nothing is left of it
         sets = tuple(sought.name for sought in self.index.sets)
@@ -98,3 +98,8 @@ def line_signals(path: Path, ids: pa.ChunkedArray) -> Columns:
         share = np.divide(removed, words, out=np.zeros(len(words), dtype=np.float64), where=words != 0)
         signals[f"{step}.removed_word_share"] = share
     return signals
+
+
+def text_bytes(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """UTF-8 bytes of each text, int64."""
+    return np.asarray(pc.binary_length(texts), dtype=np.int64)

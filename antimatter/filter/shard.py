@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from antimatter.corpus.shards import atomic_path, read_shard, shard_in_pieces, shard_name, write_shard
 from antimatter.filter import bad_words, decontaminate, quality
-from antimatter.filter.court import Court, text_bytes
-from antimatter.filter.gauge import Columns, Gauge, line_signals
+from antimatter.filter.court import Court
+from antimatter.filter.gauge import Columns, Gauge, line_signals, text_bytes
 from antimatter.params.filter import Filter
 
 PIECE_BYTES, PIECE_ROWS = 8_000_000, 50_000

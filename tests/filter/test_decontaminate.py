@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from antimatter.collect import benchmarks
 from antimatter.corpus.reports import write_json
 from antimatter.corpus.shards import MissingData
-from antimatter.filter import decontaminate
+from antimatter.filter import decontaminate, masking
 from antimatter.filter.decontaminate import Sought
 from antimatter.filter.evaluation_sets import DamagedBenchmark
 from antimatter.params.benchmarks import Benchmark, Benchmarks
 from antimatter.params.filter import Decontamination
-from antimatter.text.words import fold, loose_words_of, stands_alone
+from antimatter.text.loose_words import loose_words_of
+from antimatter.text.words import fold, stands_alone
 
 SMALL = Decontamination(ngram=4, shortest=2)
 WORDS = ["a", "b", "C", "d", "e", "don't", "7", "猫", "垫", "ﬁ"]
@@ -47,7 +48,7 @@ def found(index, *texts: str, minimum: int = 1) -> decontaminate.Contamination:
 
 
 def masked(index, *texts: str, minimum: int = 1) -> tuple[list[str], list[int]]:
-    result = decontaminate.mask(pa.array(texts, pa.string()), found(index, *texts, minimum=minimum))
+    result = masking.mask(pa.array(texts, pa.string()), found(index, *texts, minimum=minimum))
     return result.texts.to_pylist(), result.characters.tolist()
 
 
@@ -270,7 +271,7 @@ def test_without_sets_nothing_is_found(tmp_path):
     assert seen.by_set.shape == (2, 0) and not seen.reaches.any()
     assert decontaminate.matched_items(index, seen.found.owners) == []
     texts = pa.array(["a text", ""])
-    assert decontaminate.mask(texts, seen).texts is texts
+    assert masking.mask(texts, seen).texts is texts
 
 
 def test_a_saved_index_is_the_same_index(tmp_path):
@@ -431,7 +432,7 @@ def test_a_cut_takes_the_matched_words_of_any_text_and_no_others(tmp_path_factor
     index = decontaminate.build(written(tmp_path_factory.mktemp("sets"), quiz=queries), settings)
     array = pa.array(["", *texts, "a"], data.draw(st.sampled_from([pa.string(), pa.large_string()])))[1:-1]
     seen = decontaminate.search(index, array)
-    result = decontaminate.mask(array, seen)
+    result = masking.mask(array, seen)
     assert result.texts.type == array.type
     for document, text in enumerate(texts):
         mine = seen.found.documents == document

@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antimatter.text.characters import STOP_WORDS
+from antimatter.text.loose_words import loose_spans, loose_spans_of, loose_words_of
 from antimatter.text.words import (
     ALL_CAPITALS,
     ALONE_KIND,
     HAS_LETTER,
     STOP_WORD_SHIFT,
     fold,
-    loose_spans,
-    loose_spans_of,
-    loose_words_of,
     segment,
     spans_of,
     word_hash,
