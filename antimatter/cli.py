@@ -3,6 +3,7 @@
     antimatter profile [NAME] [--force]   list the profiles; make one of them params.yaml
     antimatter check                      are params.yaml and runtime.yaml right, and what would they build?
     antimatter explain ID                 what happened to a document, stage by stage
+    antimatter duplicates [ID]            a removed duplicate beside the document it left for; the largest clusters
     antimatter report                     build reports/index.html
     antimatter filter-study [...]         what each filter rule removes, and what other thresholds would
     antimatter train-quality GOOD BAD ..  train the classifier behind the filter signal quality_score
@@ -62,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="what happened to a document, stage by stage")
     explain.add_argument("id", help="its id (the first 6 or more hex digits are enough) or source:origin")
     explain.set_defaults(run=lambda options: _explain(options.id))
+
+    duplicates = commands.add_parser("duplicates", help="a removed duplicate beside the document that it left for")
+    duplicates.add_argument("id", nargs="?", help="as in explain; without one: the largest clusters")
+    duplicates.add_argument("--with", dest="other", metavar="ID", help="show this document beside it")
+    duplicates.add_argument("--all", action="store_true", help="list all clusters or documents, not the first 20")
+    duplicates.add_argument("--width", type=_width, metavar="N", help="columns (the terminal's)")
+    how_much = duplicates.add_mutually_exclusive_group()
+    how_much.add_argument("--context", type=_lines, metavar="N", help="equal lines around a change (3)")
+    how_much.add_argument("--whole", action="store_true", help="the whole texts")
+    duplicates.add_argument("--no-color", action="store_true", help="mark by [-signs-] {+alone+}")
+    duplicates.set_defaults(run=_duplicates)
 
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())
@@ -170,7 +182,18 @@ def _check() -> None:
     print()
     _print_funnel()
     print()
+    print(_dedup_curve(groups["dedup"]))
+    print()
     _print_model(groups)
+
+
+def _dedup_curve(settings: Any) -> str:
+    """How likely dedup's bands find a pair, by its similarity."""
+    from antimatter.dedup.bands import find_probability
+
+    found = {tenths: find_probability(tenths / 10, settings.bands, settings.rows) for tenths in range(5, 10)}
+    curve = ", ".join(f".{tenths}0 {100 * part:.0f} %" for tenths, part in found.items())
+    return f"dedup  {settings.bands} bands x {settings.rows} rows find a pair of similarity {curve}"
 
 
 def _wrong_files(settings: Any) -> list[str]:
@@ -244,17 +267,44 @@ def _explain(name: str) -> None:
             print(f"{event.stage:<10} {event.verdict:<9} {event.place}")
             for line in _facts(event.facts, before):
                 print(f"             {line}")
+            if event.stage == "dedup":
+                for line in _duplicates_of(identity, event.facts):
+                    print(f"             {line}")
             before = event.facts.get("text", before)
+
+
+def _duplicates_of(identity: bytes, facts: dict[str, Any]) -> list[str]:
+    """What a kept document stands for, and the command that shows duplicates beside each other."""
+    from antimatter.corpus import copies
+
+    standing = None if "reason" in facts else copies.standing(identity)
+    others = standing.stands_for - 1 if standing else 0
+    lines = [f"stands_for {others + 1:,} documents: {others:,} left for it"] if others > 0 else []
+    if standing and standing.cluster_size > 1:
+        lines.append(_cluster(standing.cluster, standing.cluster_size))
+    if others > 0 or "kept_id" in facts:
+        lines.append(f"antimatter duplicates {identity.hex()} shows both texts")
+    return lines
+
+
+def _cluster(identity: bytes, size: int) -> str:
+    return f"cluster {identity.hex()} of {size:,} documents"
+
+
+_NUMBERS = ("value", "threshold", "similarity", "containment", "estimated_similarity", "bands")
+_TOLD = ("source", "origin", "text", "reason", "metadata", "cluster", "cluster_size")
 
 
 def _facts(facts: dict[str, Any], before: str | None) -> list[str]:
     """What is worth a line of its own in one event; the text only where it changed."""
     lines = []
     if "reason" in facts:
-        numbers = [f"{key} {facts[key]:g}" for key in ("value", "threshold", "similarity") if key in facts]
+        numbers = [f"{key} {facts[key]:g}" for key in _NUMBERS if key in facts]
         lines.append("  ".join([f"reason {facts['reason']}", *numbers]))
+    if "cluster_size" in facts:
+        lines.append(_cluster(facts["cluster"], facts["cluster_size"]))
     for key, value in facts.items():
-        if key in ("source", "origin", "text", "reason", "value", "threshold", "similarity", "metadata") or value == []:
+        if key in _TOLD or key in _NUMBERS or value == []:
             continue
         shown = value.hex() if isinstance(value, bytes) and len(value) == 16 else value
         lines.append(f"{key} {', '.join(shown) if isinstance(shown, list) else shown}")
@@ -270,6 +320,47 @@ def _excerpt(text: str, characters: int = 200) -> str:
     head = text[:characters].replace("\n", " ⏎ ")
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in head)
     return shown + (" ..." if len(text) > characters else "")
+
+
+def _duplicates(options: argparse.Namespace) -> None:
+    import shutil
+
+    from antimatter.dedup import duplicates, side_by_side
+    from antimatter.params import loader
+    from antimatter.params.dedup import Dedup
+
+    if options.other and not options.id:
+        raise AntiMatterError("--with ID needs a document to show it with: antimatter duplicates ID --with ID")
+    given = side_by_side.CONTEXT if options.context is None else options.context
+    view = duplicates.View(
+        width=options.width or max(side_by_side.NARROWEST, shutil.get_terminal_size((120, 24)).columns),
+        context=None if options.whole else given,
+        coloured=sys.stdout.isatty() and not options.no_color and not os.environ.get("NO_COLOR"),
+    )
+    if not options.id:
+        lines = duplicates.overview(options.all)
+    elif options.other:
+        lines = duplicates.of_pair(options.id, options.other, loader.load(Dedup, PARAMS), view)
+    else:
+        lines = duplicates.of_document(options.id, view, options.all)
+    for line in lines:
+        print(line)
+
+
+def _lines(argument: str) -> int:
+    """--context: 0 or more."""
+    if not (argument.isascii() and argument.isdigit()):
+        raise argparse.ArgumentTypeError(f"{argument} is no number of lines: expected 0 or more")
+    return int(argument)
+
+
+def _width(argument: str) -> int:
+    """--width: room for two texts."""
+    from antimatter.dedup.side_by_side import NARROWEST
+
+    if not (argument.isascii() and argument.isdigit() and int(argument) >= NARROWEST):
+        raise argparse.ArgumentTypeError(f"{argument} is too narrow for two texts: expected {NARROWEST} or more")
+    return int(argument)
 
 
 def _report() -> None:

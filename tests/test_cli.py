@@ -16,9 +16,11 @@ from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.reports import flow_report, write_json
 from antimatter.corpus.schema import DOCUMENT, document_id
 from antimatter.corpus.shards import write_shard
+from antimatter.dedup import duplicates
 from antimatter.filter import quality
 from antimatter.params import loader
 from antimatter.params.filter import Filter, HandRule, Policy, WatchedFile
+from tests.corpus import made_copies
 from tests.filter.made_signals import signal_table, write_data
 
 ROOT = Path(__file__).parents[1]
@@ -375,3 +377,135 @@ def test_clean_work_keeps_what_a_killed_run_could_go_on_from(tmp_path, monkeypat
     assert str(unfinished) in capsys.readouterr().err
     assert main(["clean-work", "--force"]) == 0
     assert not (tmp_path / "work").exists()
+
+
+@pytest.fixture
+def copied(project):
+    """A project after dedup: three documents left for wiki:kept.txt, two stand alone, one was filtered out."""
+    made_copies.write_data(project)
+    main(["profile", "demo"])
+    return project
+
+
+def duplicated(capsys, *arguments: str) -> str:
+    capsys.readouterr()
+    assert main(["duplicates", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+KEPT = made_copies.identity("wiki:kept.txt").hex()
+
+
+def test_a_removed_document_stands_beside_the_one_that_it_left_for(copied, capsys):
+    out = duplicated(capsys, "wiki:near.txt", "--width", "120")
+    lines = out.splitlines()
+    assert lines[0] == f"removed      {made_copies.identity('wiki:near.txt').hex()}  wiki:near.txt"
+    assert lines[1] == f"left for     {KEPT}  wiki:kept.txt"
+    assert "reason       dedup.near, threshold 0.8\nJaccard      0.8100  exact\ncontainment  0.8400" in out
+    assert f"cluster      {KEPT}  4 documents" in out and "bands        3 " in out and "estimated    0.7900" in out
+    assert "of [-mansion five-]." in out and "of {+house 5+}." in out
+    assert "... 7 equal lines ..." in out and "\x1b" not in out
+    assert max(map(len, lines)) <= 120
+
+
+def test_an_exact_copy_has_no_bands_and_shows_its_other_whitespace(copied, capsys):
+    out = duplicated(capsys, "web:exact.txt", "--width", "80")
+    assert "reason       dedup.exact" in out and "bands" not in out and "estimated" not in out
+    assert "[-⏎-]Paragraph 1" in out and "{+⏎⏎+}Paragraph 1" in out
+
+
+def test_of_a_kept_document_its_copies_are_listed_and_the_least_similar_is_shown(copied, capsys):
+    out = duplicated(capsys, KEPT[:10])
+    assert out.startswith(f"3 documents left for {KEPT}, the least similar first:\n")
+    rows = [line for line in out.splitlines() if re.match("[0-9a-f]{32} dedup", line)]
+    assert [row.split()[-1] for row in rows] == ["wiki:near.txt", "wiki:nearer.txt", "web:exact.txt"]
+    assert "[-mansion five-]" in out
+    assert "[-all-]" in duplicated(capsys, KEPT, "--with", "wiki:nearer.txt", "--whole")
+
+
+def test_a_long_list_of_copies_is_cut_unless_all_are_asked_for(copied, capsys, monkeypatch):
+    monkeypatch.setattr(duplicates, "LISTED", 1)
+    assert "2 more documents: --all lists them." in duplicated(capsys, KEPT)
+    assert "--all lists" not in duplicated(capsys, KEPT, "--all")
+
+
+def test_a_kept_document_without_copies_names_the_nearest_one(copied, capsys):
+    out = duplicated(capsys, "web:alone.txt")
+    assert "no document left for" in out and f"--with {KEPT}` shows it" in out
+
+
+def test_any_two_documents_are_compared_exactly(copied, capsys):
+    out = duplicated(capsys, "wiki:near.txt", "--with", "wiki:nearer.txt", "--context", "0")
+    jaccard, containment = duplicates.jaccard_and_containment(
+        made_copies.TEXTS["wiki:near.txt"], made_copies.TEXTS["wiki:nearer.txt"], loader.load_all()["dedup"]
+    )
+    assert 0.8 < jaccard < containment < 1
+    assert f"Jaccard {jaccard:.4f} (at least the threshold, 0.8)" in out and f"{containment:.4f}" in out
+    assert f"left         removed: dedup.near, left for {KEPT}" in out
+    out = duplicated(capsys, "web:alone.txt", "--with", KEPT)
+    assert "Jaccard 0.0000 (below" in out and "right        kept; 3 documents left for it" in out
+    assert r"says\x1b[2J such" in out
+
+
+def test_equal_texts_are_said_to_be_equal(copied, capsys):
+    assert "the texts are equal, character by character" in duplicated(capsys, KEPT, "--with", KEPT)
+
+
+def test_without_a_document_the_largest_clusters_are_listed(copied, capsys):
+    head, row = duplicated(capsys).splitlines()[:2]
+    assert head.split() == ["best", "ranked", "document", "documents", "removed", "source:origin"]
+    assert row.split() == [KEPT, "4", "3", "wiki:kept.txt", "(2", "sources)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["wiki:none.txt"], "no document wiki:none.txt"),
+        (["wiki:short.txt"], "stage filter removed it (gopher_quality.words)"),
+        (["--with", "wiki:kept.txt"], "--with ID needs a document to show it with"),
+        (["wiki:kept.txt", "--with", "zz"], "'zz' names no document"),
+    ],
+)
+def test_duplicates_of_what_cannot_be_compared_are_a_message(copied, capsys, arguments, message):
+    assert main(["duplicates", *arguments]) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.out == ""
+
+
+def test_duplicates_before_dedup_name_the_stage_to_run(project, capsys):
+    for arguments in ([], ["abcdef"]):
+        assert main(["duplicates", *arguments]) == 1
+        assert "Run `dvc repro dedup`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--width", "39"], ["--context", "-1"], ["--context", "1", "--whole"]])
+def test_a_view_that_cannot_be_is_exit_status_two(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["duplicates", "abcdef", *arguments])
+    assert caught.value.code == 2
+
+
+def test_on_a_terminal_differences_are_coloured_unless_that_is_switched_off(copied, capsys, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "\x1b[31mmansion five\x1b[0m" in duplicated(capsys, "wiki:near.txt")
+    assert "\x1b" not in duplicated(capsys, "wiki:near.txt", "--no-color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in duplicated(capsys, "wiki:near.txt")
+
+
+def test_explain_tells_what_a_duplicate_shares_and_what_a_kept_document_stands_for(copied, capsys):
+    out = explained(capsys, "wiki:near.txt")
+    assert "similarity 0.81  containment 0.84  estimated_similarity 0.79  bands 3\n" in out
+    assert f"cluster {KEPT} of 4 documents\n" in out and "cluster_size" not in out
+    assert f"antimatter duplicates {made_copies.identity('wiki:near.txt').hex()} shows both texts" in out
+    out = explained(capsys, KEPT)
+    assert "stands_for 4 documents: 3 left for it\n" in out and f"antimatter duplicates {KEPT} shows" in out
+    assert "stands_for" not in explained(capsys, "web:alone.txt")
+
+
+def test_check_tells_which_pairs_the_bands_find(project, capsys):
+    main(["profile", "demo"])
+    main(["check"])
+    curve = ".50 5 %, .60 21 %, .70 56 %, .80 92 %, .90 100 %"
+    assert f"\ndedup  14 bands x 8 rows find a pair of similarity {curve}\n" in capsys.readouterr().out

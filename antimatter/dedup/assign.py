@@ -1,89 +1,210 @@
 """Which copy stays: a document leaves only for a better-ranked document that stays and was verified against it.
 
-Documents are ranked by a total order (longest text, then content digest, then id), so the answer depends on no order
-of reading. In rank order, each document meets the *kept* members of its buckets, best first; the first that verifies
-keeps it out. There are no chains: a ~ b and b ~ c remove c only if a or another kept document matches c itself.
+    ranks in a bucket:   3  8  9  20           3 is kept; 8 meets 3, 9 meets 3 (and 8, if 8 was kept), ...
+
+Documents are ranked by a total order, so the answer depends on no order of reading. In rank order, each document meets
+the *kept* members of its buckets. It leaves for the most similar of those that verify; otherwise it is kept and met by
+those behind it. Since whoever is met stays, no verdict is ever taken back, and there are no chains: a ~ b and b ~ c
+remove c only if a or another kept document matches c itself.
 """
 
-import itertools
-from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
-Halves = NDArray[np.uint64]
+from antimatter.dedup.candidates import Candidates
+from antimatter.dedup.verify import agreements, common, highest_possible, shared_bands
 
-
-class Verdict(NamedTuple):
-    """The document of rank `removed` leaves for the one of rank `keeper`, which it resembles by `similarity`."""
-
-    removed: int
-    keeper: int
-    similarity: float
-    exact: bool
+STATISTICS = ("met", "skipped_by_size", "skipped_by_signature", "compared", "duplicates", "left_out")
+BINS = 20
+"""Of the histogram of similarities: steps of 0.05, and one bin for 1."""
 
 
-def rank_order(lengths: NDArray[np.int64], digests: Halves, ids: Halves) -> NDArray[np.int64]:
-    """Document indices from best to worst: longest first, then smallest digest, then smallest id.
+def rank_order(criteria: list[np.ndarray], digests: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """int64[n]: document indices from best to worst.
 
-    lengths [n]: UTF-8 bytes. digests, ids: uint64 [n, 2], 16 bytes as two big-endian halves.
+    criteria  float64[n] each, the first decides first, the smallest is best
+    digests, ids  uint64[n, 2], 16 bytes as two big-endian halves; what decides if nothing else does
     """
-    return np.lexsort((ids[:, 1], ids[:, 0], digests[:, 1], digests[:, 0], -lengths))
+    last_first = [ids[:, 1], ids[:, 0], digests[:, 1], digests[:, 0], *reversed(criteria)]
+    return np.lexsort(last_first)
 
 
-def exact_duplicates(digests: Halves) -> list[Verdict]:
-    """Verdicts among documents with equal content digests; digests uint64 [n, 2] in rank order."""
-    order = np.lexsort((np.arange(len(digests)), digests[:, 1], digests[:, 0]))
-    verdicts, keeper = [], -1
-    for position, rank in enumerate(order.tolist()):
-        if position and (digests[rank] == digests[order[position - 1]]).all():
-            verdicts.append(Verdict(rank, keeper, 1.0, True))
-        else:
-            keeper = rank
-    return sorted(verdicts)
+@dataclass
+class Verdicts:
+    """What became of C candidates, by rank."""
+
+    keeper: np.ndarray
+    """int32[C]: the rank that it leaves for; -1: it is kept"""
+    nearest: np.ndarray
+    """int32[C]: the most similar one that it was compared with (the keeper, if it has one); -1: none"""
+    similarity: np.ndarray
+    """float64[C]: exact Jaccard similarity with `nearest`"""
+    containment: np.ndarray
+    """float64[C]: share of its shingles that `nearest` has"""
+    estimate: np.ndarray
+    """float64[C]: share of places in which their signatures agree"""
+    bands: np.ndarray
+    """int32[C]: bands in which their signatures agree"""
+    parent: np.ndarray
+    """int32[C]: towards the best rank of its cluster: all that verified pairs connect"""
+    statistics: np.ndarray
+    """int64[6]: STATISTICS"""
+    similarities: np.ndarray
+    """int64[21]: pairs compared exactly, by similarity rounded down to a twentieth"""
+    errors: np.ndarray = field(default_factory=lambda: np.zeros(2, dtype=np.float64))
+    """float64[2]: sum of estimate - similarity over these pairs, and of its absolute value"""
+
+    @classmethod
+    def none_yet(cls, candidates: int) -> "Verdicts":
+        return cls(
+            keeper=np.full(candidates, -1, dtype=np.int32),
+            nearest=np.full(candidates, -1, dtype=np.int32),
+            similarity=np.zeros(candidates),
+            containment=np.zeros(candidates),
+            estimate=np.zeros(candidates),
+            bands=np.zeros(candidates, dtype=np.int32),
+            parent=np.arange(candidates, dtype=np.int32),
+            statistics=np.zeros(len(STATISTICS), dtype=np.int64),
+            similarities=np.zeros(BINS + 1, dtype=np.int64),
+        )
+
+    def clusters(self) -> np.ndarray:
+        """int32[C]: the best rank of each one's cluster."""
+        found: np.ndarray = _roots(self.parent)
+        return found
 
 
-def resolve(exact: list[Verdict], near: list[Verdict]) -> list[Verdict]:
-    """All verdicts, so that every keeper is kept.
+class Leaders:
+    """The kept members of every bucket, the last one first: lists in mapped files, 8 bytes a membership at most."""
 
-    An exact copy has the shingles of its keeper. Where the keeper itself left for a third document, that document was
-    verified against those same shingles: it becomes the copy's keeper, at the same similarity.
-    """
-    left_for = {verdict.removed: verdict for verdict in near}
-    resolved = [
-        left_for[verdict.keeper]._replace(removed=verdict.removed) if verdict.keeper in left_for else verdict
-        for verdict in exact
-    ]
-    return sorted(resolved + near)
+    def __init__(self, folder: Path, buckets: int, memberships: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = np.int32 if memberships < 2**31 else np.int64
+        self.heads = np.memmap(folder / "heads", dtype=kind, mode="w+", shape=buckets).view(np.ndarray)
+        self.heads[:] = -1
+        self.counts = np.memmap(folder / "counts", dtype=np.int32, mode="w+", shape=buckets).view(np.ndarray)
+        self.members = np.memmap(folder / "members", dtype=np.int32, mode="w+", shape=memberships).view(np.ndarray)
+        self.before = np.memmap(folder / "before", dtype=kind, mode="w+", shape=memberships).view(np.ndarray)
+        self.filled = 0
 
 
-def near_duplicates(
-    bucket: NDArray[np.int64],
-    rank: NDArray[np.int64],
-    similarity: Callable[[int, int], float],
+def meet(
+    ranks: np.ndarray,
+    buckets: np.ndarray,
+    leaders: Leaders,
+    candidates: Candidates,
+    verdicts: Verdicts,
+    *,
     threshold: float,
-) -> tuple[list[Verdict], int]:
-    """Verdicts among the members of buckets, and how many pairs were verified.
+    least: int,
+    most: int,
+    rows: int,
+) -> None:
+    """Judge the next candidates.
 
-    bucket, rank:  int64 [m], members of buckets as from bands.buckets; numbers of distinct buckets differ.
-    similarity:    exact, of two ranks; asked at most once a pair.
+    ranks, buckets  int64[m] each, memberships by (rank, bucket): all those of a rank, and the ranks of one call before
+           those of the next
+    least  places in which signatures must agree to be compared (verify.least_agreements)
+    most   leaders of a bucket that a candidate meets
+    rows   of a band
     """
-    order = np.lexsort((bucket, rank))
-    bucket, rank = bucket[order], rank[order]
-    bounds = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1], [True]])) if len(rank) else np.array([0])
-    leaders: dict[int, list[int]] = {}
-    verdicts, compared = [], 0
-    for start, end in itertools.pairwise(bounds):
-        document = int(rank[start])
-        homes = bucket[start:end].tolist()
-        for keeper in sorted({leader for home in homes for leader in leaders.get(home, ())}):
-            compared += 1
-            found = similarity(keeper, document)
-            if found >= threshold:
-                verdicts.append(Verdict(document, keeper, found, False))
-                break
+    widest = int(np.bincount(ranks - ranks[0]).max()) if len(ranks) else 0
+    leaders.filled = _meet(
+        ranks, buckets, leaders.heads, leaders.counts, leaders.members, leaders.before, leaders.filled,
+        candidates.offsets, candidates.counts, candidates.shingles, candidates.signatures,
+        verdicts.keeper, verdicts.nearest, verdicts.similarity, verdicts.containment, verdicts.estimate, verdicts.bands,
+        verdicts.parent, verdicts.statistics, verdicts.similarities, verdicts.errors,
+        threshold, least, most, rows, np.empty(widest * most, dtype=np.int32),
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _meet(  # type: ignore[no-untyped-def]
+    ranks, buckets, heads, counts, members, before, filled,
+    offsets, sizes, shingles, signed,
+    keeper, nearest, similarity, containment, estimate, bands, parent, statistics, similarities, errors,
+    threshold, least, most, rows, met,
+):  # fmt: skip
+    first = 0
+    while first < len(ranks):
+        rank = ranks[first]
+        end, found = first, 0
+        while end < len(ranks) and ranks[end] == rank:
+            bucket = buckets[end]
+            link, walked = heads[bucket], 0
+            while link >= 0 and walked < most:
+                met[found] = members[link]
+                found += 1
+                link = before[link]
+                walked += 1
+            statistics[5] += max(0, counts[bucket] - most)
+            end += 1
+        met[:found].sort()
+        mine = shingles[offsets[rank] : offsets[rank] + sizes[rank]]
+        best, index = -1.0, 0
+        while index < found:
+            leader = met[index]
+            while index < found and met[index] == leader:
+                index += 1
+            statistics[0] += 1
+            if highest_possible(sizes[leader], sizes[rank]) < threshold:
+                statistics[1] += 1
+                continue
+            same = agreements(signed[leader], signed[rank])
+            if same < least:
+                statistics[2] += 1
+                continue
+            shared = common(shingles[offsets[leader] : offsets[leader] + sizes[leader]], mine)
+            union = sizes[leader] + sizes[rank] - shared
+            found_similarity, agree = shared / union, same / signed.shape[1]
+            statistics[3] += 1
+            similarities[BINS * shared // union] += 1
+            errors[0] += agree - found_similarity
+            errors[1] += abs(agree - found_similarity)
+            if found_similarity >= threshold:
+                statistics[4] += 1
+                _join(parent, leader, rank)
+            if found_similarity > best:
+                best = found_similarity
+                nearest[rank], similarity[rank] = leader, found_similarity
+                bands[rank] = shared_bands(signed[leader], signed[rank], rows)
+                containment[rank], estimate[rank] = shared / sizes[rank], agree
+        if best >= threshold:
+            keeper[rank] = nearest[rank]
         else:
-            for home in homes:
-                leaders.setdefault(home, []).append(document)
-    return verdicts, compared
+            for place in range(first, end):
+                bucket = buckets[place]
+                members[filled], before[filled] = rank, heads[bucket]
+                heads[bucket] = filled
+                counts[bucket] += 1
+                filled += 1
+        first = end
+    return filled
+
+
+@njit(cache=True)
+def _root(parent, rank):  # type: ignore[no-untyped-def]
+    while parent[rank] != rank:
+        parent[rank] = parent[parent[rank]]
+        rank = parent[rank]
+    return rank
+
+
+@njit(cache=True)
+def _join(parent, left, right):  # type: ignore[no-untyped-def]
+    left, right = _root(parent, left), _root(parent, right)
+    if left < right:
+        parent[right] = left
+    else:
+        parent[left] = right
+
+
+@njit(cache=True)
+def _roots(parent):  # type: ignore[no-untyped-def]
+    roots = np.empty_like(parent)
+    for rank in range(len(parent)):
+        roots[rank] = _root(parent, rank)
+    return roots

@@ -5,22 +5,6 @@ key64                K0     |        K1       | ...        equal keys in one ban
 """
 
 import numpy as np
-from numpy.typing import NDArray
-
-from antimatter.dedup.shingles import MULTIPLIER, fmix64
-
-
-def band_keys(signatures: NDArray[np.uint64], bands: int, rows: int) -> NDArray[np.uint64]:
-    """uint64 [documents, bands]: one key a band, a mix of its rows; the band's number is mixed in too."""
-    documents = len(signatures)
-    keys = np.empty((documents, bands), dtype=np.uint64)
-    for band in range(bands):
-        block = signatures[:, band * rows : (band + 1) * rows]
-        key = np.full(documents, band + 1, dtype=np.uint64)
-        for row in range(rows):
-            key = fmix64(key * np.uint64(MULTIPLIER) + block[:, row])
-        keys[:, band] = key
-    return keys
 
 
 def find_probability(similarity: float, bands: int, rows: int) -> float:
@@ -29,20 +13,21 @@ def find_probability(similarity: float, bands: int, rows: int) -> float:
 
 
 def s_curve(bands: int, rows: int) -> dict[str, float]:
-    """find_probability at 0.5, 0.6, ... 1.0, for the report."""
+    """find_probability at 0.50, 0.55, ... 1.00, for the report."""
     return {f"{tenth / 100:.2f}": round(find_probability(tenth / 100, bands, rows), 4) for tenth in range(50, 101, 5)}
 
 
-def buckets(keys: NDArray[np.uint64], ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def buckets(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Buckets of at least two documents.
 
-    keys, ranks:  [n], one entry a document and band.
-    Returns:      (bucket, rank), int64 [m] each: the members, sorted by bucket number, then rank.
+    keys uint64[m], documents int64[m]: one entry a document and band.
+    Returns: (bucket, document), int64 each: the members, bucket by bucket, buckets numbered from 0.
     """
-    order = np.lexsort((ranks, keys))
-    keys, ranks = keys[order], ranks[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
-    sizes = np.diff(np.append(starts, len(keys)))
-    shared = np.repeat(sizes >= 2, sizes)
-    numbers = np.repeat(np.cumsum(sizes >= 2) - 1, sizes)
-    return numbers[shared].astype(np.int64), ranks[shared].astype(np.int64)
+    order = np.argsort(keys)
+    keys = keys[order]
+    is_first = np.ones(len(keys) + 1, dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:-1])
+    is_single = is_first[:-1] & is_first[1:]
+    number = np.cumsum(is_first[:-1] & ~is_single) - 1
+    shared = ~is_single
+    return number[shared].astype(np.int64), documents[order][shared].astype(np.int64)

@@ -1,126 +1,277 @@
-"""Deduplication of a whole corpus, step by step, as the stage tells it.
+"""Deduplication of a whole corpus, step by step.
 
-Memory: the arrays over all documents (ids, digests, lengths, ranks, verdicts) take about 100 bytes a document; the
-members of buckets 16 bytes each; shingles and signatures stay in mapped files.
+    sketch      digests and band keys of every document                     workers, shard by shard
+    copies      equal digests meet; the best ranked represents them         shuffle by digest
+    buckets     equal band keys meet; those of one document go              shuffle by key
+    candidates  documents in buckets are ranked; their shingles are written workers, shard by shard
+    members     memberships of buckets, by rank                             shuffle by rank
+    meet        in rank order, each candidate meets the kept ones           here: a comparison takes a microsecond
+    part        what stays, the ledger, the signals                         workers, shard by shard
+
+Memory here: 5 bytes a document, about 150 a document that shares a bucket or its content with another; in each worker
+one shard, or one partition of a shuffle (64 MB). Everything else lies in files.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from antimatter.corpus.shards import atomic_path
-from antimatter.dedup import shard
-from antimatter.dedup.assign import Verdict, exact_duplicates, near_duplicates, rank_order
-from antimatter.dedup.bands import s_curve
-from antimatter.dedup.verify import highest_possible, jaccard
+from antimatter.corpus.shards import shard_paths
+from antimatter.dedup import candidates, shard
+from antimatter.dedup.assign import Leaders, Verdicts, meet, rank_order
+from antimatter.dedup.shard import Places, arrow_path, from_halves, halves, map_arrow, write_arrow
+from antimatter.dedup.summary import summary
+from antimatter.dedup.verify import least_agreements
+from antimatter.execution.progress import Progress
 from antimatter.execution.workspace import Workspace
 from antimatter.params.dedup import Dedup
 
-PARTITIONS = 16
+ROWS = 4_000_000
+"""Of a shuffle that meet in one place."""
 
 
-def sketch(work: Workspace, source: Path, shards: Sequence[int], settings: Dedup) -> None:
-    """Shingles and signatures of every document, into work.scratch."""
-    work.map(
-        partial(shard.sketch_shard, source=source, scratch=work.scratch, settings=settings), shards, title="sketch"
-    )
+class Buckets(NamedTuple):
+    """What scratch/buckets/ holds, a file a partition."""
+
+    first: np.ndarray
+    """int64[partitions+1]: number of the first bucket of each"""
+    members: int
+    largest: int
 
 
-def rank(work: Workspace, shards: Sequence[int]) -> tuple[NDArray[np.int64], list[Verdict]]:
-    """Rank all documents and find the exact copies.
+class Found(NamedTuple):
+    """What became of the documents that share a bucket or their content with another, ascending by document."""
 
-    Returns: document number by rank, int64 [n]; the verdicts on exact copies.
-    Writes:  scratch/starts.npy (first document number of each shard), scratch/ranks.npy (rank by document number,
-             -1 for an exact copy, which needs no bands).
+    documents: np.ndarray
+    """int64[m]"""
+    representative: np.ndarray
+    """int64[m]: position of the best of equal content; its own if it is that"""
+    rank: np.ndarray
+    """int64[m] among candidates, -1 if it shares no bucket; of copies their representative's"""
+    nearest: np.ndarray
+    """int64[m]: position of the document that it resembles most, or leaves for; -1: none"""
+    is_copy: np.ndarray
+    """bool[m]: leaves as an exact copy of `nearest`"""
+    is_removed: np.ndarray
+    """bool[m]"""
+    cluster: np.ndarray
+    """int64[m]: position of the best of its cluster"""
+    cluster_size: np.ndarray
+    """int64[m]"""
+    copies: np.ndarray
+    """int64[m]: documents of equal content, itself included"""
+    stands_for: np.ndarray
+    """int64[m]: itself and those that left for it; 0 if it is removed"""
+    ids: np.ndarray
+    """uint64[m, 2]"""
+    sources: np.ndarray
+    """int32[m], into source_names"""
+    source_names: list[str]
+
+
+def deduplicate(work: Workspace, documents: Path, signals: Path | None, settings: Dedup) -> dict[str, Any]:
+    """Write documents, removed and signals below work.output; returns the report.
+
+    documents  shards to deduplicate
+    signals    shards with a row for each of them and more; needed only if settings.keep names a signal
     """
-    index = [shard.map_arrow(shard.arrow_path(work.scratch, "index", i)) for i in shards]
-    starts = np.concatenate([[0], np.cumsum([batch.num_rows for batch in index])]).astype(np.int64)
-    lengths = np.concatenate([batch.column("length").to_numpy() for batch in index])
-    digests = np.concatenate([_halves(batch.column("digest")) for batch in index])
-    ids = np.concatenate([_halves(batch.column("id")) for batch in index])
-    by_rank = rank_order(lengths, digests, ids)
-    exact = exact_duplicates(digests[by_rank])
-    ranks = np.empty(len(by_rank), dtype=np.int64)
-    ranks[by_rank] = np.arange(len(by_rank))
-    for verdict in exact:
-        ranks[by_rank[verdict.removed]] = -1
-    _save(work.scratch / "starts.npy", starts)
-    _save(work.scratch / "ranks.npy", ranks)
-    return by_rank, exact
+    places = Places(documents=documents, signals=signals, output=work.output, scratch=work.scratch)
+    shards = range(len(shard_paths(documents)))
+    sketched = work.map(partial(shard.sketch_shard, places=places, settings=settings), shards, title="sketch")
+    starts = np.cumsum([0] + [result["documents"] for result in sketched]).astype(np.int64)
+    copies, representatives = find_copies(work, places, settings, starts)
+    buckets = find_buckets(work, places, settings, starts)
+    chosen, by_rank = rank_candidates(places, settings, starts, len(buckets.first) - 1)
+    verdicts, hottest = near_duplicates(work, places, settings, starts, buckets, chosen[by_rank])
+    found = resolve(places, starts, copies, representatives, chosen[by_rank], verdicts)
+    for index in shards:
+        own = slice(*np.searchsorted(found.documents, starts[index : index + 2]))
+        write_arrow(arrow_path(places.scratch, "verdicts", index), verdict_rows(found, verdicts, own, starts[index]))
+    results = work.map(partial(shard.part_shard, places=places, settings=settings), shards, title="part")
+    return summary(work.counts(results), found, verdicts, buckets, hottest, settings)
 
 
-def near(
-    work: Workspace, shards: Sequence[int], by_rank: NDArray[np.int64], settings: Dedup
-) -> tuple[list[Verdict], int]:
-    """Near duplicates among the rest: bands propose, exact Jaccard decides. Returns verdicts, pairs compared."""
-    yield_bands = partial(shard.band_rows, scratch=work.scratch, settings=settings, partitions=PARTITIONS)
-    merge = partial(shard.merge_bands, scratch=work.scratch)
-    found = work.exchange(yield_bands, shards, PARTITIONS, merge, title="bands")
-    first = np.concatenate([[0], np.cumsum([result["buckets"] for result in found])])
-    batches = [shard.map_arrow(shard.arrow_path(work.scratch, "buckets", p)) for p in range(PARTITIONS)]
-    bucket = np.concatenate([batch.column("bucket").to_numpy() + first[p] for p, batch in enumerate(batches)])
-    member = np.concatenate([batch.column("rank").to_numpy() for batch in batches])
-    sketches = shard.Sketches(work.scratch, np.load(work.scratch / "starts.npy"))
-
-    def similarity(left: int, right: int) -> float:
-        mine, yours = sketches.shingles(int(by_rank[left])), sketches.shingles(int(by_rank[right]))
-        if highest_possible(len(mine), len(yours)) < settings.threshold:
-            return 0.0
-        return jaccard(mine, yours)
-
-    return near_duplicates(bucket, member, similarity, settings.threshold)
+def find_copies(work: Workspace, places: Places, settings: Dedup, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(copies ascending, representative of each), document numbers int64. Writes scratch/is_copy.npy."""
+    documents, shards = int(starts[-1]), range(len(starts) - 1)
+    partitions = documents * 4 // ROWS + 1  # a row takes as much as four of the others
+    rows = partial(shard.copy_rows, places=places, settings=settings, starts=starts, partitions=partitions)
+    merge = partial(shard.merge_copies, places=places, settings=settings)
+    work.exchange(rows, shards, partitions, merge, title="copies")
+    batches = [map_arrow(arrow_path(places.scratch, "copies", partition)) for partition in range(partitions)]
+    copies = np.concatenate([batch.column("copy").to_numpy() for batch in batches])
+    representatives = np.concatenate([batch.column("representative").to_numpy() for batch in batches])
+    is_copy = np.zeros(documents, dtype=bool)
+    is_copy[copies] = True
+    candidates.save(places.scratch / "is_copy.npy", is_copy)
+    order = np.argsort(copies)
+    return copies[order], representatives[order]
 
 
-def part(
-    work: Workspace, source: Path, shards: Sequence[int], by_rank: NDArray[np.int64], verdicts: list[Verdict]
-) -> list[dict[str, Any]]:
-    """Write what stays and the ledger; returns the shards' results."""
-    ids = np.concatenate(
-        [_halves(shard.map_arrow(shard.arrow_path(work.scratch, "index", i)).column("id")) for i in shards]
+def find_buckets(work: Workspace, places: Places, settings: Dedup, starts: np.ndarray) -> Buckets:
+    """Documents, other than copies, that share a band key: scratch/buckets/."""
+    if settings.index == "datasketch":
+        from antimatter.dedup.index_datasketch import find_buckets as buckets_of_datasketch  # half a second to import
+
+        found = [buckets_of_datasketch(places, settings, starts)]
+    else:
+        partitions = int(starts[-1]) * settings.bands // ROWS + 1
+        rows = partial(shard.band_rows, places=places, starts=starts, partitions=partitions)
+        merge = partial(shard.merge_bands, places=places)
+        found = work.exchange(rows, range(len(starts) - 1), partitions, merge, title="bands")
+    first = np.cumsum([0] + [result["buckets"] for result in found]).astype(np.int64)
+    return Buckets(first, sum(result["members"] for result in found), max(result["largest"] for result in found))
+
+
+def rank_candidates(
+    places: Places, settings: Dedup, starts: np.ndarray, partitions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(the C documents that share a bucket, ascending; their indices from best to worst). Writes scratch/ranks.npy: the
+    rank of every document, int32, -1 for those that share none."""
+    is_candidate = np.zeros(int(starts[-1]), dtype=bool)
+    for partition in range(partitions):
+        is_candidate[map_arrow(arrow_path(places.scratch, "buckets", partition)).column("document").to_numpy()] = True
+    chosen = np.flatnonzero(is_candidate)
+    names = [f"criterion_{k}" for k in range(len(settings.keep))]
+    columns = {name: np.empty(len(chosen)) for name in names}
+    digests, ids = np.empty((len(chosen), 2), np.uint64), np.empty((len(chosen), 2), np.uint64)
+    for batch, rows, own in rows_by_shard(places, starts, chosen):
+        taken = batch.take(pa.array(rows))
+        digests[own], ids[own] = halves(taken.column("digest")), halves(taken.column("id"))
+        for name in names:
+            columns[name][own] = taken.column(name).to_numpy()
+    by_rank = rank_order(list(columns.values()), digests, ids)
+    ranks = np.full(int(starts[-1]), -1, dtype=np.int32)
+    ranks[chosen[by_rank]] = np.arange(len(chosen), dtype=np.int32)
+    candidates.save(places.scratch / "ranks.npy", ranks)
+    return chosen, by_rank
+
+
+def rows_by_shard(
+    places: Places, starts: np.ndarray, documents: np.ndarray
+) -> Iterator[tuple[pa.RecordBatch, np.ndarray, slice]]:
+    """(index of a shard, rows in it, where they lie in `documents`), for ascending documents."""
+    bounds = np.searchsorted(documents, starts)
+    for index in range(len(starts) - 1):
+        own = slice(int(bounds[index]), int(bounds[index + 1]))
+        if own.start < own.stop:
+            yield map_arrow(arrow_path(places.scratch, "index", index)), documents[own] - starts[index], own
+
+
+def near_duplicates(
+    work: Workspace, places: Places, settings: Dedup, starts: np.ndarray, buckets: Buckets, ranked: np.ndarray
+) -> tuple[Verdicts, list[tuple[int, int]]]:
+    """Judge the candidates, whose documents are `ranked`, in rank order.
+
+    Returns the verdicts, and of the buckets with the most kept documents (how many, rank of the last one)."""
+    verdicts = Verdicts.none_yet(len(ranked))
+    if not len(ranked):
+        return verdicts, []
+    pieces = np.empty(len(ranked), dtype=np.int64)
+    in_order = np.argsort(ranked)
+    for batch, rows, own in rows_by_shard(places, starts, ranked[in_order]):
+        pieces[in_order[own]] = batch.column("pieces").to_numpy()[rows]
+    candidates.create(places.candidates, pieces, settings.bands * settings.rows)
+    shingle = partial(shard.shingle_candidates, places=places, settings=settings, starts=starts)
+    work.map(shingle, range(len(starts) - 1), title="shingles")
+    partitions = buckets.members // ROWS + 1
+    rows_of = partial(shard.member_rows, places=places, first=buckets.first, count=len(ranked), partitions=partitions)
+    merge = partial(shard.merge_members, places=places)
+    work.exchange(rows_of, range(len(buckets.first) - 1), partitions, merge, title="members")
+    leaders = Leaders(places.scratch / "leaders", int(buckets.first[-1]), buckets.members)
+    files = candidates.view(places.candidates)
+    least = least_agreements(settings.threshold, settings.bands * settings.rows)
+    with Progress("meet", partitions) as progress:
+        for partition in range(partitions):
+            batch = map_arrow(arrow_path(places.scratch, "members", partition))
+            meet(
+                batch.column("rank").to_numpy(), batch.column("bucket").to_numpy(), leaders, files, verdicts,
+                threshold=settings.threshold, least=least, most=settings.leaders_per_bucket, rows=settings.rows,
+            )  # fmt: skip
+            progress.advance(0, 0)
+    over = np.flatnonzero(leaders.counts > settings.leaders_per_bucket)
+    hottest = over[np.lexsort((leaders.members[leaders.heads[over]], -leaders.counts[over]))]
+    return verdicts, [(int(leaders.counts[bucket]), int(leaders.members[leaders.heads[bucket]])) for bucket in hottest]
+
+
+def resolve(
+    places: Places,
+    starts: np.ndarray,
+    copies: np.ndarray,
+    representatives: np.ndarray,
+    ranked: np.ndarray,
+    verdicts: Verdicts,
+) -> Found:
+    """Both kinds of verdicts together, so that every keeper is kept.
+
+    A copy has the shingles of its representative. Where that one itself left for a third document, the third was
+    verified against those same shingles: it becomes the copy's keeper, at the same similarity.
+    """
+    documents = np.unique(np.concatenate([copies, representatives, ranked]))
+    rank = np.full(len(documents), -1, dtype=np.int64)
+    rank[np.searchsorted(documents, ranked)] = np.arange(len(ranked))
+    representative = np.arange(len(documents))
+    copy_places = np.searchsorted(documents, copies)
+    representative[copy_places] = np.searchsorted(documents, representatives)
+    rank = rank[representative]
+    position = np.searchsorted(documents, ranked)  # by rank
+    is_near = np.zeros(len(documents), dtype=bool)
+    nearest, cluster = np.full(len(documents), -1), representative.copy()
+    met = np.flatnonzero(rank >= 0)
+    is_near[met] = verdicts.keeper[rank[met]] >= 0
+    nearest[met] = np.where(verdicts.nearest[rank[met]] >= 0, position[verdicts.nearest[rank[met]]], -1)
+    cluster[met] = position[verdicts.clusters()[rank[met]]]
+    is_copy = (representative != np.arange(len(documents))) & ~is_near
+    nearest[is_copy] = representative[is_copy]
+    ids, sources, names = np.empty((len(documents), 2), np.uint64), np.empty(len(documents), np.int32), dict[str, int]()
+    for batch, rows, own in rows_by_shard(places, starts, documents):
+        ids[own] = halves(batch.column("id").take(pa.array(rows)))
+        coded = batch.column("source").take(pa.array(rows)).dictionary_encode()
+        codes = [names.setdefault(name, len(names)) for name in coded.dictionary.to_pylist()]
+        sources[own] = np.array(codes, dtype=np.int32)[coded.indices.to_numpy()]
+    is_removed, m = is_near | is_copy, len(documents)
+    return Found(
+        documents=documents,
+        representative=representative,
+        rank=rank,
+        nearest=nearest,
+        is_copy=is_copy,
+        is_removed=is_removed,
+        cluster=cluster,
+        cluster_size=np.bincount(cluster, minlength=m)[cluster],
+        copies=np.bincount(representative, minlength=m)[representative],
+        stands_for=np.where(is_removed, 0, 1 + np.bincount(nearest[is_removed], minlength=m)),
+        ids=ids,
+        sources=sources,
+        source_names=list(names),
     )
-    kept_id: list[bytes | None] = [None] * len(by_rank)
-    similarity: list[float | None] = [None] * len(by_rank)
-    exact = [False] * len(by_rank)
-    for verdict in verdicts:
-        document = int(by_rank[verdict.removed])
-        kept_id[document] = ids[by_rank[verdict.keeper]].astype(">u8").tobytes()
-        similarity[document] = verdict.similarity
-        exact[document] = verdict.exact
-    columns = {
-        "kept_id": pa.array(kept_id, type=pa.binary(16)),
-        "similarity": pa.array(similarity, type=pa.float64()),
-        "exact": pa.array(exact, type=pa.bool_()),
-    }
-    shard.write_arrow(work.scratch / "verdicts.arrow", pa.table(columns))
-    write = partial(shard.part_shard, source=source, scratch=work.scratch, output=work.output)
-    return work.map(write, shards, title="dedup")
 
 
-def summary(verdicts: list[Verdict], compared: int, settings: Dedup) -> dict[str, Any]:
-    """What the report says beside the counts: pairs, clusters (a keeper and its copies) and the S-curve."""
-    sizes = Counter(Counter(verdict.keeper for verdict in verdicts).values())
-    return {
-        "pairs_compared": compared,
-        "clusters": sum(sizes.values()),
-        "largest_cluster": max(sizes, default=0) + 1 if sizes else 0,
-        "found_at_similarity": s_curve(settings.bands, settings.rows),
-        "scheme": f"affine64, seed {settings.seed}, {settings.bands * settings.rows} permutations, "
-        f"{settings.shingle_words}-word shingles, normalization {settings.normalization}",
-    }
+def verdict_rows(found: Found, verdicts: Verdicts, own: slice, start: int) -> pa.Table:
+    """Verdicts on found.documents[own], which lie in the shard whose first document is `start`."""
+    rank, nearest, is_copy, is_removed = found.rank[own], found.nearest[own], found.is_copy[own], found.is_removed[own]
+    has_none, is_plain = nearest < 0, (nearest < 0) | is_copy
 
+    def measured(values: np.ndarray, of_copies: float, mask: np.ndarray, kind: pa.DataType) -> pa.Array:
+        taken = values[rank] if len(values) else np.zeros(len(rank))
+        return pa.array(np.where(is_copy, of_copies, taken), kind, mask=mask)
 
-def _halves(ids: pa.FixedSizeBinaryArray) -> NDArray[np.uint64]:
-    """16-byte values as uint64 [n, 2], most significant half first, in an order equal to that of the bytes."""
-    raw = np.frombuffer(ids.buffers()[1], dtype=">u8")[2 * ids.offset : 2 * (ids.offset + len(ids))]
-    return raw.reshape(-1, 2).astype(np.uint64)
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+    reasons = np.where(is_copy, "dedup.exact", "dedup.near")
+    columns = [
+        pa.array((found.documents[own] - start).astype(np.int32)),
+        pa.array(reasons, pa.string(), mask=~is_removed),
+        from_halves(found.ids[nearest], has_none),
+        measured(verdicts.similarity, 1.0, has_none, pa.float64()),
+        measured(verdicts.containment, 1.0, has_none, pa.float64()),
+        measured(verdicts.estimate, 0.0, is_plain, pa.float64()),
+        measured(verdicts.bands, 0, is_plain, pa.int32()),
+        from_halves(found.ids[found.cluster[own]]),
+        pa.array(found.cluster_size[own].astype(np.int32)),
+        pa.array(found.copies[own].astype(np.int32)),
+        pa.array(found.stands_for[own].astype(np.int32)),
+    ]
+    return pa.Table.from_arrays(columns, schema=shard.VERDICT)

@@ -1,22 +1,77 @@
-"""The work on one shard: sketch its documents, yield their band keys, write what stays.
+"""The work on one shard: sketch its documents, yield their rows for the shuffles, write what stays.
 
-scratch/sketches/shard-i.arrow      shingles list<uint64>, signature fixed_size_list<uint64>, one row a document
-scratch/index/shard-i.arrow         id, source, digest, length: what ranking needs, for all shards at once
+scratch/index/shard-i.arrow         id, source, digest, length, pieces, criterion_0...: what ranking needs
+scratch/keys/shard-i.npy            uint64[documents, bands]
+scratch/verdicts/shard-i.arrow      what became of the documents that share anything with another, by row
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
+import xxhash
 
-from antimatter.corpus.ledger import Counts, Removal, ledger_table
+from antimatter.corpus.ledger import LEDGER, Counts
 from antimatter.corpus.shards import atomic_path, read_shard, shard_name, write_shard
-from antimatter.dedup.bands import band_keys, buckets
-from antimatter.dedup.shingles import Hashes, content_digest, normalize, shingle_hashes
-from antimatter.dedup.signatures import signatures
+from antimatter.corpus.signals import signals_of
+from antimatter.dedup import candidates
+from antimatter.dedup.bands import buckets
+from antimatter.dedup.contents import canonical, content_digests
+from antimatter.dedup.shingles import shingle_sets
+from antimatter.dedup.signatures import permutations, signatures, sketch
 from antimatter.params.dedup import Dedup
+
+VERDICT = pa.schema(
+    [
+        pa.field("row", pa.int32()),
+        pa.field("reason", pa.string()),
+        pa.field("nearest_id", pa.binary(16)),
+        pa.field("nearest_similarity", pa.float64()),
+        pa.field("nearest_containment", pa.float64()),
+        pa.field("nearest_estimate", pa.float64()),
+        pa.field("nearest_bands", pa.int32()),
+        pa.field("cluster", pa.binary(16)),
+        pa.field("cluster_size", pa.int32()),
+        pa.field("copies", pa.int32()),
+        pa.field("stands_for", pa.int32()),
+    ]
+)
+"""Of a document that another resembles; `reason` is null if it stays."""
+REMOVED = pa.schema(
+    [
+        *LEDGER,
+        pa.field("containment", pa.float64()),
+        pa.field("estimated_similarity", pa.float64()),
+        pa.field("bands", pa.int32()),
+        pa.field("cluster", pa.binary(16)),
+        pa.field("cluster_size", pa.int32()),
+    ]
+)
+"""The ledger, and what else is known of the pair: containment is the share of the removed document's shingles that the
+kept one has; the estimate and the bands are null for exact copies, which need none."""
+SIGNALS = ("copies", "stands_for", "cluster", "cluster_size")
+NEAREST = ("nearest_id", "nearest_similarity", "nearest_containment", "nearest_estimate", "nearest_bands")
+PIECE_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where dedup reads and writes."""
+
+    documents: Path
+    """data/filtered/documents"""
+    signals: Path | None
+    """data/filtered/signals; needed only if `keep` asks for a signal"""
+    output: Path
+    scratch: Path
+
+    @property
+    def candidates(self) -> Path:
+        """Shingles and signatures of the documents that share a bucket (dedup/candidates.py)."""
+        return self.scratch / "candidates"
 
 
 def arrow_path(scratch: Path, kind: str, index: int) -> Path:
@@ -37,107 +92,272 @@ def map_arrow(path: Path) -> pa.RecordBatch:
     return pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
 
 
-def sketch_shard(index: int, *, source: Path, scratch: Path, settings: Dedup) -> dict[str, Any]:
-    """Shingle and sign the documents of a shard."""
-    table = read_shard(source / shard_name(index), ["id", "source", "text"])
-    digests, lengths, shingles = [], [], []
-    for text in table.column("text").to_pylist():
-        digests.append(content_digest(text))
-        lengths.append(len(text.encode()))
-        shingles.append(shingle_hashes(normalize(text, settings.normalization), settings.shingle_words))
-    signed = signatures(shingles, settings.bands * settings.rows, settings.seed)
-    offsets = np.concatenate([[0], np.cumsum([len(s) for s in shingles])]).astype(np.int64)
-    flat = np.concatenate([*shingles, np.empty(0, np.uint64)])
-    sketches = pa.table(
-        {
-            "shingles": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(flat)),
-            "signature": pa.FixedSizeListArray.from_arrays(pa.array(signed.reshape(-1)), signed.shape[1]),
-        }
-    )
-    write_arrow(arrow_path(scratch, "sketches", index), sketches)
-    facts = table.select(["id", "source"])
-    facts = facts.append_column("digest", pa.array(digests, type=pa.binary(16)))
-    facts = facts.append_column("length", pa.array(lengths, type=pa.int64()))
-    write_arrow(arrow_path(scratch, "index", index), facts)
-    return {"documents": table.num_rows, "bytes": sum(lengths)}
+def halves(ids: pa.FixedSizeBinaryArray) -> np.ndarray:
+    """16-byte values as uint64[n, 2], most significant half first, in an order equal to that of the bytes."""
+    raw = np.frombuffer(ids.buffers()[1], dtype=">u8")[2 * ids.offset : 2 * (ids.offset + len(ids))]
+    return raw.reshape(-1, 2).astype(np.uint64)
 
 
-def band_rows(index: int, *, scratch: Path, settings: Dedup, partitions: int) -> pa.Table:
-    """(partition, key, rank) for every band of every document of a shard that is no exact copy."""
-    ranks = np.load(scratch / "ranks.npy", mmap_mode="r")
-    starts = np.load(scratch / "starts.npy")
-    own = np.asarray(ranks[starts[index] : starts[index + 1]])
-    sketches = map_arrow(arrow_path(scratch, "sketches", index))
-    count = settings.bands * settings.rows
-    signed = sketches.column("signature").flatten().to_numpy().reshape(-1, count)
-    chosen = (own >= 0) & (np.diff(sketches.column("shingles").offsets.to_numpy()) > 0)
-    keys = band_keys(signed[chosen], settings.bands, settings.rows)
+def from_halves(values: np.ndarray, is_null: np.ndarray | None = None) -> pa.FixedSizeBinaryArray:
+    """The other way."""
+    content = pa.py_buffer(values.astype(">u8").tobytes())
+    valid = None if is_null is None else pa.py_buffer(np.packbits(~is_null, bitorder="little").tobytes())
+    return pa.Array.from_buffers(pa.binary(16), len(values), [valid, content])
+
+
+def sketch_shard(index: int, *, places: Places, settings: Dedup) -> dict[str, Any]:
+    """Digest, rank criteria and band keys of every document of a shard."""
+    table = read_shard(places.documents / shard_name(index), ["id", "source", "text"])
+    salts = source_salts(table.column("source"), settings)
+    drawn = permutations(settings.bands * settings.rows, settings.seed)
+    digests, keys, pieces, signed = [], [], [], []
+    start = 0
+    for chunk in table.column("text").chunks:
+        texts = canonical(chunk)
+        own = salts[start : start + len(texts)]
+        start += len(texts)
+        digests.append(content_digests(texts, collapse=settings.normalization != "none"))
+        made = sketch(texts, settings.normalization, settings.shingle_words, drawn, settings.bands, own)
+        keys.append(made.keys)
+        pieces.append(made.pieces)
+        if settings.index == "datasketch":
+            signed.append(signatures(shingle_sets(texts, settings.normalization, settings.shingle_words), drawn))
+    lengths = np.asarray(pc.binary_length(table.column("text")), dtype=np.int64)
+    columns = {
+        "id": table.column("id"),
+        "source": table.column("source").cast(pa.string()),
+        "digest": from_halves(np.concatenate([*digests, np.empty((0, 2), np.uint64)])),
+        "length": pa.array(lengths),
+        "pieces": pa.array(np.concatenate([*pieces, np.empty(0, np.int64)])),
+    }
+    for number, values in enumerate(criteria(index, table, lengths, places, settings)):
+        columns[f"criterion_{number}"] = pa.array(values)
+    write_arrow(arrow_path(places.scratch, "index", index), pa.table(columns))
+    every = np.concatenate([*keys, np.empty((0, settings.bands), np.uint64)])
+    candidates.save(keys_path(places.scratch, index), every)
+    if settings.index == "datasketch":
+        whole = np.concatenate([*signed, np.empty((0, len(drawn.a)), np.uint64)])
+        candidates.save(places.scratch / "signatures" / f"shard-{index:05d}.npy", whole)
+    return {"documents": table.num_rows, "bytes": int(lengths.sum())}
+
+
+def keys_path(scratch: Path, index: int) -> Path:
+    return scratch / "keys" / f"shard-{index:05d}.npy"
+
+
+def source_salts(sources: pa.ChunkedArray, settings: Dedup) -> np.ndarray:
+    """uint64[n]: equal for documents that may meet (params.dedup.Dedup.scope)."""
+    if settings.scope == "global":
+        return np.zeros(len(sources), dtype=np.uint64)
+    coded = pc.dictionary_encode(sources.combine_chunks())
+    names = [xxhash.xxh3_64_intdigest(name.encode()) for name in coded.dictionary.to_pylist()]
+    salts: np.ndarray = np.array(names, dtype=np.uint64)[coded.indices.to_numpy()]
+    return salts
+
+
+def criteria(index: int, table: pa.Table, lengths: np.ndarray, places: Places, settings: Dedup) -> list[np.ndarray]:
+    """float64[n] for each criterion of `keep`, smaller is better; a signal that a document lacks is worst."""
+    known = {"length": lengths.astype(np.float64)}
+    if "source" in {criterion.removeprefix("-") for criterion in settings.keep}:
+        order = {name: float(place) for place, name in enumerate(settings.source_priority)}
+        last = float(len(order))
+        known["source"] = -np.array([order.get(name, last) for name in table.column("source").to_pylist()])
+    if settings.signals and places.signals:
+        measured = signals_of(places.signals / shard_name(index), table.column("id"), settings.signals, "filter")
+        for name in settings.signals:
+            known[name] = pc.cast(measured.column(name), pa.float64()).to_numpy()
+    columns = []
+    for criterion in settings.keep:
+        values = known[criterion.removeprefix("-")]
+        values = values if criterion.startswith("-") else -values
+        columns.append(np.where(np.isnan(values), np.inf, values))
+    return columns
+
+
+def copy_rows(index: int, *, places: Places, settings: Dedup, starts: np.ndarray, partitions: int) -> pa.Table:
+    """Digest and rank of every document of a shard, for the search for exact copies."""
+    batch = map_arrow(arrow_path(places.scratch, "index", index))
+    digests, ids = halves(batch.column("digest")), halves(batch.column("id"))
+    salts = source_salts(pa.chunked_array([batch.column("source")]), settings)
+    high = digests[:, 0] ^ salts
+    columns = {
+        "partition": (high % np.uint64(partitions)).astype(np.int32),
+        "document": np.arange(starts[index], starts[index + 1], dtype=np.int64),
+        "high": high,
+        "low": digests[:, 1],
+        "id_high": ids[:, 0],
+        "id_low": ids[:, 1],
+    }
+    columns |= {f"criterion_{k}": batch.column(f"criterion_{k}").to_numpy() for k in range(len(settings.keep))}
+    return pa.table({name: pa.array(values) for name, values in columns.items()})
+
+
+def merge_copies(partition: int, tables: list[pa.Table], *, places: Places, settings: Dedup) -> dict[str, Any]:
+    """The exact copies among the documents of one partition, each with the best ranked of its kind."""
+    table = pa.concat_tables(tables)
+    columns = {name: table.column(name).to_numpy() for name in table.column_names}
+    order = np.lexsort((columns["low"], columns["high"]))
+    low, high = columns["low"][order], columns["high"][order]
+    is_first = np.ones(len(order) + 1, dtype=bool)
+    is_first[1:-1] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    shared = order[~(is_first[:-1] & is_first[1:])]  # only these have to be ranked
+    ranked = [f"criterion_{k}" for k in reversed(range(len(settings.keep)))]
+    shared = shared[np.lexsort([columns[name][shared] for name in ("id_low", "id_high", *ranked, "low", "high")])]
+    low, high = columns["low"][shared], columns["high"][shared]
+    is_best = np.ones(len(shared), dtype=bool)
+    is_best[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    documents = columns["document"][shared]
+    best = documents[is_best][np.cumsum(is_best) - 1] if len(shared) else documents
+    found = {"copy": documents[~is_best], "representative": best[~is_best]}
+    write_arrow(arrow_path(places.scratch, "copies", partition), pa.table(found))
+    return {"copies": len(found["copy"])}
+
+
+def band_rows(index: int, *, places: Places, starts: np.ndarray, partitions: int) -> pa.Table:
+    """(partition, key, document) for every band of every document of a shard that has shingles and is no exact copy."""
+    keys = np.load(keys_path(places.scratch, index), mmap_mode="r")
+    is_copy = np.load(places.scratch / "is_copy.npy", mmap_mode="r")[starts[index] : starts[index + 1]]
+    has_shingles = map_arrow(arrow_path(places.scratch, "index", index)).column("pieces").to_numpy() > 0
+    chosen = np.flatnonzero(has_shingles & ~is_copy)
+    flat = keys[chosen].reshape(-1)
     return pa.table(
         {
-            "partition": pa.array((keys.reshape(-1) % np.uint64(partitions)).astype(np.int32)),
-            "key": pa.array(keys.reshape(-1)),
-            "rank": pa.array(np.repeat(own[chosen], settings.bands)),
+            "partition": pa.array((flat % np.uint64(partitions)).astype(np.int32)),
+            "key": pa.array(flat),
+            "document": pa.array(np.repeat(chosen + starts[index], keys.shape[1])),
         }
     )
 
 
-def merge_bands(partition: int, tables: list[pa.Table], *, scratch: Path) -> dict[str, Any]:
-    """The buckets of one partition, written to scratch/buckets/."""
+def merge_bands(partition: int, tables: list[pa.Table], *, places: Places) -> dict[str, Any]:
+    """The buckets of one partition: scratch/buckets/, rows (bucket, document)."""
     table = pa.concat_tables(tables)
-    bucket, rank = buckets(table.column("key").to_numpy(), table.column("rank").to_numpy())
-    write_arrow(
-        arrow_path(scratch, "buckets", partition), pa.table({"bucket": pa.array(bucket), "rank": pa.array(rank)})
+    return save_buckets(
+        partition, *buckets(table.column("key").to_numpy(), table.column("document").to_numpy()), places
     )
-    return {"buckets": int(bucket[-1]) + 1 if len(bucket) else 0}
 
 
-def part_shard(index: int, *, source: Path, scratch: Path, output: Path) -> dict[str, Any]:
-    """Write the kept documents and the ledger of a shard, by the verdicts in scratch/verdicts.arrow."""
-    table = read_shard(source / shard_name(index))
-    starts = np.load(scratch / "starts.npy")
-    verdicts = map_arrow(scratch / "verdicts.arrow").slice(int(starts[index]), table.num_rows)
-    keepers, similarities = verdicts.column("kept_id").to_pylist(), verdicts.column("similarity").to_pylist()
-    exact = verdicts.column("exact").to_pylist()
-    names, ids = table.column("source").to_pylist(), table.column("id").to_pylist()
-    counts, removals, kept_rows = Counts(), [], []
-    sizes = [len(text.encode()) for text in table.column("text").to_pylist()]
-    for row, keeper in enumerate(keepers):
-        counts.arrived(names[row], 1, sizes[row])
-        if keeper is None:
-            kept_rows.append(row)
-            counts.kept(names[row], 1, sizes[row])
-        else:
-            reason = "dedup.exact" if exact[row] else "dedup.near"
-            counts.removed(names[row], reason)
-            removals.append(
-                Removal(
-                    id=ids[row],
-                    source=names[row],
-                    reason=reason,
-                    row=row,
-                    kept_id=keeper,
-                    similarity=similarities[row],
-                    value=similarities[row],
-                )
-            )
-    write_shard(output / "removed" / shard_name(index), ledger_table("dedup", index, removals))
-    write_shard(output / "documents" / shard_name(index), table.take(pa.array(kept_rows, type=pa.int64())))
-    return {"documents": table.num_rows, "bytes": sum(sizes), "counts": counts.to_plain()}
+def save_buckets(partition: int, bucket: np.ndarray, document: np.ndarray, places: Places) -> dict[str, Any]:
+    """Keep the members of buckets, as bands.buckets returns them."""
+    found = pa.table({"bucket": pa.array(bucket), "document": pa.array(document)})
+    write_arrow(arrow_path(places.scratch, "buckets", partition), found)
+    sizes = np.bincount(bucket) if len(bucket) else np.zeros(1, dtype=np.int64)
+    return {"buckets": int(bucket[-1]) + 1 if len(bucket) else 0, "members": len(bucket), "largest": int(sizes.max())}
 
 
-class Sketches:
-    """The shingles of any document by its number, from the mapped files of all shards."""
+def member_rows(partition: int, *, places: Places, first: np.ndarray, count: int, partitions: int) -> pa.Table:
+    """(partition, rank, bucket) for every member of the buckets of a partition; partitions are runs of ranks."""
+    batch = map_arrow(arrow_path(places.scratch, "buckets", partition))
+    ranks = np.load(places.scratch / "ranks.npy", mmap_mode="r")[batch.column("document").to_numpy()].astype(np.int64)
+    return pa.table(
+        {
+            "partition": pa.array((ranks * partitions // max(1, count)).astype(np.int32)),
+            "rank": pa.array(ranks),
+            "bucket": pa.array(batch.column("bucket").to_numpy() + first[partition]),
+        }
+    )
 
-    def __init__(self, scratch: Path, starts: NDArray[np.int64]) -> None:
-        self._starts = starts
-        self._shards = []
-        for index in range(len(starts) - 1):
-            lists = map_arrow(arrow_path(scratch, "sketches", index)).column("shingles")
-            self._shards.append((lists.offsets.to_numpy(), lists.values.to_numpy()))
 
-    def shingles(self, document: int) -> Hashes:
-        """Sorted distinct hashes of one document, a view into the mapped file."""
-        shard = int(np.searchsorted(self._starts, document, side="right")) - 1
-        offsets, values = self._shards[shard]
-        row = document - int(self._starts[shard])
-        return np.asarray(values[offsets[row] : offsets[row + 1]])
+def merge_members(partition: int, tables: list[pa.Table], *, places: Places) -> dict[str, Any]:
+    """Memberships of one run of ranks, by rank and bucket: scratch/members/."""
+    table = pa.concat_tables(tables)
+    rank, bucket = table.column("rank").to_numpy(), table.column("bucket").to_numpy()
+    order = np.lexsort((bucket, rank))
+    ordered = pa.table({"rank": pa.array(rank[order]), "bucket": pa.array(bucket[order])})
+    write_arrow(arrow_path(places.scratch, "members", partition), ordered)
+    return {"members": len(order)}
+
+
+def shingle_candidates(index: int, *, places: Places, settings: Dedup, starts: np.ndarray) -> dict[str, Any]:
+    """Shingles and signatures of a shard's candidates, from their texts into dedup/candidates.py's files."""
+    ranks = np.load(places.scratch / "ranks.npy", mmap_mode="r")[starts[index] : starts[index + 1]]
+    rows = np.flatnonzero(ranks >= 0)
+    if not len(rows):
+        return {"documents": 0, "bytes": 0}
+    texts = read_shard(places.documents / shard_name(index), ["text"]).column("text").take(pa.array(rows))
+    lengths = np.asarray(pc.binary_length(texts), dtype=np.int64)
+    drawn = permutations(settings.bands * settings.rows, settings.seed)
+    pieces = np.flatnonzero(np.diff(np.cumsum(lengths) // PIECE_BYTES, prepend=-1))  # shingles take more than the text
+    for start, stop in zip(pieces, [*pieces[1:], len(rows)], strict=True):
+        piece = texts.slice(start, stop - start).combine_chunks()
+        found = shingle_sets(canonical(piece), settings.normalization, settings.shingle_words)
+        candidates.fill(places.candidates, ranks[rows[start:stop]], found, signatures(found, drawn))
+    return {"documents": len(rows), "bytes": int(lengths.sum())}
+
+
+def part_shard(index: int, *, places: Places, settings: Dedup) -> dict[str, Any]:
+    """Write the kept documents, the ledger and the signals of a shard, by its verdicts."""
+    table = read_shard(places.documents / shard_name(index))
+    verdicts = pa.Table.from_batches([map_arrow(arrow_path(places.scratch, "verdicts", index))])
+    leaves = np.asarray(verdicts.column("reason").is_valid())
+    removed = verdicts.filter(pa.array(leaves))
+    rows = removed.column("row").to_numpy()
+    keeps = np.ones(table.num_rows, dtype=bool)
+    keeps[rows] = False
+    sizes = np.asarray(pc.binary_length(table.column("text")), dtype=np.int64)
+    counts = count(table.column("source"), sizes, keeps, rows, removed.column("reason"))
+    write_shard(places.output / "signals" / shard_name(index), signals_table(table, verdicts))
+    write_shard(places.output / "removed" / shard_name(index), removed_table(index, table, removed, settings))
+    documents = table if keeps.all() else table.filter(pa.array(keeps))
+    write_shard(places.output / "documents" / shard_name(index), documents)
+    return {"documents": table.num_rows, "bytes": int(sizes.sum()), "counts": counts.to_plain()}
+
+
+def count(
+    sources: pa.ChunkedArray, sizes: np.ndarray, keeps: np.ndarray, rows: np.ndarray, reasons: pa.ChunkedArray
+) -> Counts:
+    """Documents and bytes by source: all, those that stay, and why the others (rows, reasons) go."""
+    coded = pc.dictionary_encode(sources.combine_chunks())
+    names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    counts = Counts()
+    for code, name in enumerate(names):
+        own = codes == code
+        counts.arrived(name, int(own.sum()), int(sizes[own].sum()))
+        counts.kept(name, int((own & keeps).sum()), int(sizes[own & keeps].sum()))
+        for found in pc.value_counts(reasons.combine_chunks().filter(pa.array(own[rows]))).to_pylist():
+            counts.removed(name, found["values"], found["counts"])
+    return counts
+
+
+def removed_table(index: int, table: pa.Table, removed: pa.Table, settings: Dedup) -> pa.Table:
+    """The ledger of a shard: `removed` are the verdicts of those that leave."""
+    n = removed.num_rows
+    chosen = table.select(["id", "source"]).take(removed.column("row"))
+    given = {
+        "id": chosen.column("id"),
+        "source": chosen.column("source").cast(pa.string()),
+        "stage": pa.repeat("dedup", n),
+        "reason": removed.column("reason"),
+        "value": removed.column("nearest_similarity"),
+        "threshold": pa.repeat(settings.threshold, n),
+        "shard": pa.repeat(pa.scalar(index, pa.int32()), n),
+        "row": removed.column("row"),
+        "kept_id": removed.column("nearest_id"),
+        "similarity": removed.column("nearest_similarity"),
+        "also_failed": pa.array([[]] * n, pa.list_(pa.string())),
+        "detail": pa.nulls(n, pa.string()),
+        "containment": removed.column("nearest_containment"),
+        "estimated_similarity": removed.column("nearest_estimate"),
+        "bands": removed.column("nearest_bands"),
+        "cluster": removed.column("cluster"),
+        "cluster_size": removed.column("cluster_size"),
+    }
+    return pa.Table.from_arrays([given[name] for name in REMOVED.names], schema=REMOVED)
+
+
+def signals_table(table: pa.Table, verdicts: pa.Table) -> pa.Table:
+    """A row per document: what it stands for, its cluster, and the document that it resembles most."""
+    n = table.num_rows
+    place = np.full(n, -1, dtype=np.int64)
+    place[verdicts.column("row").to_numpy()] = np.arange(verdicts.num_rows)
+    at = pa.array(place, mask=place < 0)
+    told = {name: verdicts.column(name).take(at) for name in (*SIGNALS, *NEAREST)}
+    ids = table.column("id")
+    alone = {"copies": pa.repeat(1, n), "stands_for": pa.repeat(1, n), "cluster_size": pa.repeat(1, n)}
+    columns = {"id": ids, "source": table.column("source").cast(pa.string())}
+    for name in SIGNALS:
+        other = ids if name == "cluster" else alone[name].cast(pa.int32())
+        columns[name] = pc.if_else(told[name].is_valid(), told[name], other)
+    columns |= {name: told[name] for name in NEAREST}
+    fields = [pa.field(name, column.type, nullable=name in NEAREST) for name, column in columns.items()]
+    return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))

@@ -1,4 +1,5 @@
-"""Local processes: one worker, in this process; more, in a pool of fresh (spawned) ones."""
+"""Local processes: one worker, in this process; more, in a pool of spawned ones that serves one map after another (to
+start a worker, with its libraries and compiled kernels, takes a second or two)."""
 
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from antimatter.errors import AntiMatterError
@@ -24,6 +26,8 @@ class LocalExecutor:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._strangers: set[BaseProcess] = set()
 
     def map(
         self, function: Callable[[Any], Result], parts: Sequence[Any], done: Callable[[int, Result], None]
@@ -36,12 +40,9 @@ class LocalExecutor:
                 done(index, results[index])
             return [results[index] for index in range(len(parts))]
 
-        # spawn: fork would copy the locks of Arrow's and BLAS's threads in whatever state they are
-        context = multiprocessing.get_context("spawn")
         waiting = iter(enumerate(parts))
         running: dict[Future[Result], int] = {}
-        strangers = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(min(self.workers, len(parts)), mp_context=context, initializer=_die_with_parent)
+        pool = self._ready()
         try:
             while True:
                 while len(running) < 2 * self.workers and (item := next(waiting, None)):
@@ -55,12 +56,13 @@ class LocalExecutor:
                     del running[future]
                     done(index, results[index])
         except BaseException as error:
+            self._pool = None  # it ends here
             try:
                 if isinstance(error, KeyboardInterrupt):
                     print("\nstopping: the parts in flight are finished first (again: leave at once)", file=sys.stderr)
                 _finish_running(pool, running, done)
             except BaseException:  # Ctrl-C again: leave now, the parts in flight are lost
-                for worker in set(multiprocessing.active_children()) - strangers:
+                for worker in set(multiprocessing.active_children()) - self._strangers:
                     worker.kill()
                 raise
             # a result that does not unpickle breaks the pool too, with a cause: that is a defect, and shown as one
@@ -70,8 +72,22 @@ class LocalExecutor:
                     "What is finished is kept; start again with fewer: ANTIMATTER_WORKERS=1."
                 ) from error
             raise
-        pool.shutdown()
         return [results[index] for index in range(len(parts))]
+
+    def close(self) -> None:
+        """End the workers; a later map starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _ready(self) -> ProcessPoolExecutor:
+        """The pool, begun if need be; it starts workers one by one, as parts wait for them."""
+        if self._pool is None:
+            # spawn: fork would copy the locks of Arrow's and BLAS's threads in whatever state they are
+            context = multiprocessing.get_context("spawn")
+            self._strangers = set(multiprocessing.active_children())
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_die_with_parent)
+        return self._pool
 
 
 def _finish_running(pool: ProcessPoolExecutor, running: dict[Future[Result], int], done: Callable[..., None]) -> None:

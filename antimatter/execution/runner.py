@@ -34,6 +34,10 @@ class Executor(Protocol):
         Raises: whatever a function raised, after the parts in flight have stopped."""
         ...
 
+    def close(self) -> None:
+        """Give back what waits between maps (processes); the executor may be used again."""
+        ...
+
 
 def from_runtime(runtime: Runtime) -> Executor:
     """The executor that the runtime settings name."""

@@ -197,6 +197,8 @@ def run(
         except BaseException as error:
             work.observer.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
+        finally:
+            work.executor.close()
         record = {
             "stage": stage,
             "fingerprint": fingerprint,

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from antimatter.corpus.shards import DamagedShard, read_shard, require
+from antimatter.corpus.shards import require
+from antimatter.corpus.signals import signals_of
 from antimatter.filter import bad_words, decontaminate, masking, quality
 from antimatter.filter.language import detector
 from antimatter.filter.language.samples import samples_of
@@ -88,10 +89,7 @@ def line_signals(path: Path, ids: pa.ChunkedArray) -> Columns:
     names = [name for name in pq.read_schema(require(path)).names if name.split(".")[0] in LINE_STEPS]
     if not names:
         return {}
-    table = read_shard(path, ["id", *names])
-    table = table.filter(pc.is_in(table.column("id"), value_set=pa.concat_arrays(ids.chunks)))  # not those it removed
-    if not table.column("id").equals(ids):
-        raise DamagedShard(f"{path} does not tell of the documents beside it, in their order. Run `dvc repro clean`.")
+    table = signals_of(path, ids, names, "clean")
     signals = {name: table.column(name).to_numpy() for name in names}
     for step in dict.fromkeys(name.split(".")[0] for name in names):
         removed, words = signals[f"{step}.words_removed"], signals[f"{step}.words_in"]

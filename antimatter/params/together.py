@@ -18,6 +18,7 @@ def contradictions(groups: Mapping[str, Any]) -> Found:
         (sequence_fits_context, ("model", "train")),
         (held_out_dialogues_stay_out, ("collect", "conversations")),
         (policies_name_what_exists, ("filter", "collect", "clean")),
+        (keepers_are_measured, ("dedup", "filter", "collect", "clean")),
     ]
     for check, names in checks:
         chosen = [groups[name] for name in names]
@@ -56,8 +57,7 @@ def policies_name_what_exists(settings: Any, collect: Any, clean: Any) -> Found:
     detector = settings.language.detector
     languages = known_languages(detector)
     collected = [source.name for source in collect.sources]
-    present = {f"clean.steps: {step}" for step in clean.steps}
-    present |= {f"filter.{name}" for name in ("bad_words", "quality_model") if getattr(settings, name).path}
+    present = _configured(settings, clean)
     for index, policy in enumerate(settings.policies):
         place: Where = ("filter", "policies", index)
         problems = list(problems_of(policy))
@@ -78,6 +78,32 @@ def policies_name_what_exists(settings: Any, collect: Any, clean: Any) -> Found:
         hint = _nearest(name, collected, cutoff=0.8)
         if name not in collected and hint:
             yield ("filter", "sources", name), f"is no source of collect.{hint}"
+
+
+def keepers_are_measured(dedup: Any, settings: Any, collect: Any, clean: Any) -> Found:
+    """Signals and sources that dedup.keep looks at, and what the signals need of clean and filter."""
+    from antimatter.filter.policies import NEEDS, NUMBERS
+
+    present = _configured(settings, clean)
+    for name in dedup.signals:
+        need = NEEDS.get(name, "")
+        if name not in NUMBERS:
+            hint = _nearest(name, ["length", "source", *NUMBERS])
+            yield ("dedup", "keep"), f"names {name}, which is neither length, source nor a signal of filter.{hint}"
+        elif need and need not in present:
+            yield ("dedup", "keep"), f"names {name}, which filter does not measure: it needs {need}"
+    collected = [source.name for source in collect.sources]
+    for name in dedup.source_priority:
+        hint = _nearest(name, collected, cutoff=0.8)
+        if name not in collected and hint:
+            yield ("dedup", "source_priority"), f"names {name}, which is no source of collect.{hint}"
+
+
+def _configured(settings: Any, clean: Any) -> set[str]:
+    """What signals may need (filter.policies.NEEDS) and is there."""
+    present = {f"clean.steps: {step}" for step in clean.steps}
+    present |= {f"filter.{name}" for name in ("bad_words", "quality_model") if getattr(settings, name).path}
+    return present | {f"filter.decontamination.action: {settings.decontamination.action}"}
 
 
 def _say_lacking(policy: str, source: str, need: str, reasons: list[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from antimatter.corpus.reports import read_json
 from antimatter.corpus.shards import MissingData, atomic_path
-from antimatter.report import filtering, numbers
+from antimatter.report import deduplication, filtering, numbers
 from antimatter.report.markup import bar, cell, document, number, section, table
 
 STAGES = (
@@ -67,6 +67,7 @@ def render(
         section("Text", pictures.get("funnel", ""), _removed(summary.get("removed", {})), _sources(summary)),
         section("What cleaning changed", _edits(edits)),
         section("What the filter rules remove", *filtering.parts(summary.get("filter", {}))),
+        section("Duplicates", *deduplication.parts(summary.get("dedup", {}))),
         section("Training", pictures.get("loss", ""), _facts(summary.get("training", {}), _TRAINING)),
         section("Evaluation", pictures.get("bits_per_byte", ""), _scores(summary.get("evaluation", {}))),
         section("What the model writes", _samples(samples)),

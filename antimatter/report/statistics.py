@@ -18,6 +18,12 @@ REPORTS = (
 """Names of reports/NAME.json, in the order in which data flows."""
 FUNNEL = ("collect", "clean", "filter", "dedup", "tokenize")
 """The stages that documents pass through on their way to the model."""
+DEDUP: dict[str, type | tuple[type, ...]] = {
+    "scheme": (str, dict), "found_at_similarity": dict, "candidates": dict, "similarities": dict,
+    "estimate_error": dict, "clusters": dict, "between_sources": list, "templated_sources": list, "lines": dict,
+    "repeated_spans": dict,
+}  # fmt: skip
+"""The parts of dedup's report that are its own, and their types."""
 TOP_LANGUAGES = 4
 """Languages of a source shown by name; the others are added up."""
 FEW_TOKENS = 2000
@@ -40,6 +46,7 @@ def summary(reports: Mapping[str, Content], top_reasons: int) -> Content:
         "sources": per_source(reports),
         "removed": removed(reports, top_reasons),
         "filter": filtered(reports.get("filter", {})),
+        "dedup": deduplicated(reports.get("dedup", {})),
         "tokenizer": _plain(tokenizer),
         "tokens": _plain(
             reports.get("tokenize", {}), without=("documents_in", "documents_out", "bytes_in", "bytes_out")
@@ -125,6 +132,12 @@ def filtered(report: Content) -> Content:
         "language": report.get("language", {}),
         "decontamination": report.get("decontamination", {}),
     }
+
+
+def deduplicated(report: Content) -> Content:
+    """What dedup looked for and found; parts that the report lacks, or that an earlier version shaped otherwise, are
+    left out."""
+    return {name: report[name] for name, kind in DEDUP.items() if isinstance(report.get(name), kind)}
 
 
 def _largest_first(values: Mapping[str, float]) -> dict[str, float]:

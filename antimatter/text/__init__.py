@@ -10,7 +10,7 @@ import xxhash
 from numba import config
 
 _PACKAGE = Path(__file__).parents[1]
-_ROOMS = ("text", "filter")
+_ROOMS = ("text", "filter", "dedup")
 
 
 def kernel_folder(package: Path = _PACKAGE) -> Path:

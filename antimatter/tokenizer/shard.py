@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.shards import atomic_path, read_shard, shard_name, write_shard
-from antimatter.dedup.shingles import Hashes
 from antimatter.params.tokenize import Tokenize
 from antimatter.tokenizer.binary import DOCUMENTS, bin_name, read_tokens, write_tokens
 from antimatter.tokenizer.encode import Encoder
@@ -95,7 +95,7 @@ def encode_shard(index: int, *, source: Path, places: Places, settings: Tokenize
     }
 
 
-def held_out_ngrams(scratch: Path, shards: int, size: int, passes: int, number: int) -> Hashes:
+def held_out_ngrams(scratch: Path, shards: int, size: int, passes: int, number: int) -> NDArray[np.uint64]:
     """Sorted distinct n-gram hashes of all held-out documents that fall into pass `number` of `passes`."""
     found = []
     for index in range(shards):

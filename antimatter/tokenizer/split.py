@@ -8,8 +8,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from antimatter.dedup.shingles import Hashes, combine
+Hashes = NDArray[np.uint64]
 
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
 FEWEST_HELD_OUT = 5
 """Where fewer documents than this can be expected to be held out, the split would be a lottery that may leave nothing:
 every document is cut instead, its last part held out."""
@@ -24,7 +25,20 @@ def ngrams(tokens: NDArray[np.unsignedinteger], size: int) -> Hashes:
     """64-bit hash of every run of `size` tokens, uint64 [tokens - size + 1]; empty for shorter input."""
     if len(tokens) < size:
         return np.empty(0, dtype=np.uint64)
-    return combine(tokens.astype(np.uint64), size)
+    runs = len(tokens) - size + 1
+    mixed = np.zeros(runs, dtype=np.uint64)
+    for position in range(size):
+        mixed = _mix(mixed * _MULTIPLIER + tokens[position : position + runs].astype(np.uint64))
+    return mixed
+
+
+def _mix(values: Hashes) -> Hashes:
+    """MurmurHash3's finalizer, elementwise."""
+    values = values ^ (values >> np.uint64(33))
+    values = values * np.uint64(0xFF51AFD7ED558CCD)
+    values = values ^ (values >> np.uint64(33))
+    values = values * np.uint64(0xC4CEB9FE1A85EC53)
+    return values ^ (values >> np.uint64(33))
 
 
 def overlap_share(grams: Hashes, seen: Hashes) -> float:

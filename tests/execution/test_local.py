@@ -81,6 +81,31 @@ def test_workers_run_where_the_parent_runs(tmp_path, monkeypatch):
     assert [result["folder"] for result in results] == [str(tmp_path)] * 2
 
 
+def who(number: int) -> dict:
+    time.sleep(0.05)  # so that neither worker does all
+    return {"process": os.getpid()}
+
+
+def test_workers_serve_one_map_after_another_until_they_are_sent_home():
+    executor = LocalExecutor(2)
+    first, second = ({r["process"] for r in executor.map(who, range(8), lambda index, result: None)} for _ in range(2))
+    executor.close()
+    third = {result["process"] for result in executor.map(who, range(8), lambda index, result: None)}
+    executor.close()
+    executor.close()  # nothing is there: nothing happens
+    assert first == second
+    assert os.getpid() not in first
+    assert not first & third
+
+
+def test_after_a_failure_the_executor_can_be_used_again():
+    executor = LocalExecutor(2)
+    with pytest.raises(DamagedShard):
+        executor.map(fail_at_three, range(8), lambda index, result: None)
+    assert executor.map(square, range(5), lambda index, result: None) == [square(number) for number in range(5)]
+    executor.close()
+
+
 SLEEPERS = """
 import os, sys, time
 from pathlib import Path

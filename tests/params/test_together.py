@@ -188,3 +188,23 @@ def test_the_first_policy_is_used_by_every_source_that_names_none():
     collect = SimpleNamespace(sources=[SimpleNamespace(name="crawl")])
     assert len(list(policies_name_what_exists(settings, collect, SimpleNamespace(steps=())))) == 1
     assert list(policies_name_what_exists(settings, SimpleNamespace(sources=[]), SimpleNamespace(steps=()))) == []
+
+
+def test_which_copy_stays_is_decided_by_what_is_measured():
+    def keep(value: str) -> tuple[str, str]:
+        return "  keep: [length] ", f"  keep: [{value}] "
+
+    check(YAML().load(DEMO.replace(*keep("-digit_share, mean_word_length, length"))), "params.yaml")
+    assert "dedup.keep names mean_word_lenght, which is neither" in mistakes(keep("mean_word_lenght"))
+    assert "Did you mean mean_word_length?" in mistakes(keep("mean_word_lenght"))
+    assert "it needs filter.quality_model" in mistakes(keep("quality_score"))
+    assert "it needs clean.steps: refinedweb_lines" in mistakes(keep("-refinedweb_lines.removed_word_share"))
+    assert "must match" in mistakes(keep("Length"))
+
+
+def test_the_priority_of_sources_names_sources_and_is_looked_at():
+    source = ("  keep: [length] ", "  keep: [source, length] ")
+    named = ("  source_priority: [] ", "  source_priority: [wiki_en, sotuu] ")
+    assert "names sotuu, which is no source of collect. Did you mean sotu?" in mistakes(source, named)
+    assert "source_priority is empty" in mistakes(source)
+    assert "put source into keep" in mistakes(named)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from antimatter.corpus.shards import MissingData
-from antimatter.report import numbers, plots, statistics, svg
+from antimatter.report import deduplication, numbers, plots, statistics, svg
 from antimatter.report.page import build_page
 from stages import report as stage
 
@@ -258,3 +258,55 @@ def test_the_page_tells_what_rules_removed_which_languages_there_are_and_what_wa
     (project / "reports/filter.json").write_text(json.dumps(reports()["filter"]))
     stage.main()
     assert "What the filter rules remove" not in build_page(project).read_text()
+
+
+def dedup_report():
+    """What dedup reports."""
+    top = {"cluster": "ab" * 16, "size": 9, "removed": 8, "sources": {"one": 1, "two": 2, "three": 3, EVIL: 3}}
+    return {
+        **flow(100, 80, near=20),
+        "scheme": {"permutations": EVIL, "keep": ["length"]},
+        "found_at_similarity": {"0.50": 0.0533, "0.60": 0.2111, "0.70": 0.5645, "0.80": 0.9235, "1.00": 1.0},
+        "candidates": {"documents": 95, "compared": 30, "left_out": 7, "buckets_over_cap": 1},
+        "similarities": {"0.20": 3, "0.80": 27},
+        "estimate_error": {"mean": -0.0003, "mean_absolute": 0.0312},
+        "clusters": {"count": 5, "largest": 9, "sizes": {"2": 4, "8-15": 1}, "top": [top]},
+        "between_sources": [{"removed_from": f"a{n}", "kept_in": "b", "documents": 100 - n} for n in range(14)],
+        "templated_sources": [{"source": EVIL, "documents": 50, "met": 30, "share": 0.6}],
+        "lines": {"removed_lines": 12, "share": 0.25, "examples": ["x"]},
+    }
+
+
+def test_the_page_tells_what_dedup_found(project):
+    (project / "reports/dedup.json").write_text(json.dumps(dedup_report()))
+    stage.main()
+    page = build_page(project).read_text()
+    assert "<script" not in page and page.count("&lt;script&gt;") >= 3
+    for words in (
+        "<h2>Duplicates</h2>", "92.3 %", "pairs compared exactly", "7 comparisons were left out", "0.0312", "ab" * 16,
+        "1 more", "2 other pairs of sources", ">175<", "60.0 %", "Repeated lines", "0.25",
+    ):  # fmt: skip
+        assert words in page
+
+
+def test_the_curve_of_dedup_is_a_wellformed_picture():
+    report = dedup_report()
+    assert deduplication._bins({"0.90": 3, "0.95": 2, "1.00": 4})[0] == [(0.9, 3), (0.95, 6)]
+    assert deduplication._bins({"1.00": 4, "0.50": 0})[0] == [(0.95, 4)]
+    for similarities in (report["similarities"], {"1.00": 2}, {}):
+        ElementTree.fromstring(deduplication.s_curve(report["found_at_similarity"], similarities))
+
+
+@pytest.mark.parametrize("name", [name for name in dedup_report() if name not in flow(1, 1)])
+def test_a_part_that_the_report_of_dedup_lacks_is_left_out_of_the_page(name):
+    whole = deduplication.parts(statistics.deduplicated(dedup_report()))
+    without = deduplication.parts(statistics.deduplicated({k: v for k, v in dedup_report().items() if k != name}))
+    assert whole != without and sum(map(bool, whole)) - sum(map(bool, without)) in (0, 1, 2)
+
+
+def test_the_page_shows_what_an_earlier_version_reported_of_dedup():
+    earlier = {**flow(9, 8, exact=1), "pairs_compared": 3, "clusters": 1, "largest_cluster": 2, "scheme": "affine64"}
+    assert not any(deduplication.parts(statistics.deduplicated(earlier)))
+    earlier["found_at_similarity"] = {"0.50": 0.1, "1.00": 1.0}
+    assert "affine64" in "".join(deduplication.parts(statistics.deduplicated(earlier)))
+    assert not any(deduplication.parts({}))

@@ -1,0 +1,178 @@
+"""Who left for whom: what dedup wrote about single documents, read back, with the texts that it compared.
+
+    data/filtered/documents         the texts, removed and kept alike
+    data/deduplicated/removed       a row a removed document, with the kept one that it left for
+    data/deduplicated/signals       a row a document: its cluster, and how many documents it stands for
+
+Reads the id columns of every shard, and the rest of the few shards that hold a document in question.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from antimatter.corpus import history
+from antimatter.corpus.shards import read_shard, shard_paths
+from antimatter.errors import AntiMatterError
+
+TEXTS = Path("data/filtered/documents")
+REMOVED = Path("data/deduplicated/removed")
+SIGNALS = Path("data/deduplicated/signals")
+
+
+class NotCompared(AntiMatterError, LookupError):
+    """A document that dedup has not seen, or one with nothing to be compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document as dedup read it."""
+
+    id: bytes
+    source: str
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """A row of dedup's ledger."""
+
+    id: bytes
+    source: str
+    reason: str
+    threshold: float | None
+    kept_id: bytes | None
+    """The document that it left for; none where a reason needs no other document."""
+    similarity: float | None
+    """Exact Jaccard similarity of the shingles."""
+    containment: float | None
+    """Share of the removed document's shingles that the kept one has."""
+    estimated_similarity: float | None
+    bands: int | None
+    cluster: bytes | None
+    cluster_size: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A row of dedup's signals."""
+
+    id: bytes
+    stands_for: int
+    cluster: bytes
+    cluster_size: int
+    nearest_id: bytes | None
+    nearest_similarity: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Documents that verified pairs connect."""
+
+    id: bytes
+    """Of the best ranked member."""
+    size: int
+    removed: int
+    sources: tuple[str, ...]
+
+
+def identify(name: str, root: Path = Path(".")) -> bytes:
+    """The id of a document that dedup has read.
+
+    name    32 hex digits, the first of them (at least 6), or source:origin
+
+    Raises: UnknownDocument, NotCompared (removed by an earlier stage, or dedup read other input), MissingData.
+    """
+    shard_paths(root / REMOVED)
+    identity, events = history.life(name, root)
+    for event in events:
+        told = f"`antimatter explain {identity.hex()}` tells more"
+        if event.verdict == "removed" and event.stage != "dedup":
+            raise NotCompared(
+                f"document {identity.hex()} never reached dedup: stage {event.stage} removed it "
+                f"({event.facts.get('reason', 'no reason given')}). {told}."
+            )
+        if event.stage == "dedup" and event.verdict == "absent":
+            raise NotCompared(
+                f"document {identity.hex()} is unknown to dedup, which read other input: run `dvc repro dedup`. {told}."
+            )
+    return identity
+
+
+def documents(identities: Iterable[bytes], root: Path = Path(".")) -> dict[bytes, Document]:
+    """Documents by id; those that are not there are missing from the answer."""
+    table = _rows(root / TEXTS, "id", identities, ["id", "source", "origin", "text"])
+    return {row["id"]: Document(**row) for row in table.to_pylist()}
+
+
+def places(identities: Iterable[bytes], root: Path = Path(".")) -> dict[bytes, str]:
+    """source:origin by id."""
+    table = _rows(root / TEXTS, "id", identities, ["id", "source", "origin"])
+    return {row["id"]: f"{row['source']}:{row['origin']}" for row in table.to_pylist()}
+
+
+def removal(identity: bytes, root: Path = Path(".")) -> Removal | None:
+    """Why dedup removed a document; None if it did not."""
+    found = _removals("id", identity, root)
+    return found[0] if found else None
+
+
+def left_for(kept: bytes, root: Path = Path(".")) -> list[Removal]:
+    """The documents that left for a kept one, the least similar first."""
+    found = _removals("kept_id", kept, root)
+    return sorted(found, key=lambda row: (1.0 if row.similarity is None else row.similarity, row.id))
+
+
+def standing(identity: bytes, root: Path = Path(".")) -> Standing | None:
+    """What dedup found out about a document; None if it did not read it, or has not run."""
+    if not (root / SIGNALS).exists():
+        return None
+    found = _rows(root / SIGNALS, "id", [identity], list(Standing.__dataclass_fields__)).to_pylist()
+    return Standing(**found[0]) if found else None
+
+
+def clusters(root: Path = Path(".")) -> list[Cluster]:
+    """Clusters of at least two documents, the largest first."""
+    parts = []
+    for path in shard_paths(root / SIGNALS):
+        table = read_shard(path, ["source", "stands_for", "cluster", "cluster_size"])
+        parts.append(table.filter(pc.greater(table.column("cluster_size"), 1)))
+    table = pa.concat_tables(parts)
+    table = pa.table(
+        {
+            "cluster": table.column("cluster").cast(pa.binary()),
+            "source": table.column("source").cast(pa.string()),
+            "removed": pc.equal(table.column("stands_for"), 0).cast(pa.int64()),
+        }
+    )
+    grouped = table.group_by("cluster").aggregate([("removed", "sum"), ("removed", "count"), ("source", "distinct")])
+    found = [
+        Cluster(
+            id=row["cluster"],
+            size=row["removed_count"],
+            removed=row["removed_sum"],
+            sources=tuple(sorted(row["source_distinct"])),
+        )
+        for row in grouped.to_pylist()
+    ]
+    return sorted(found, key=lambda cluster: (-cluster.size, cluster.id))
+
+
+def _removals(column: str, identity: bytes, root: Path) -> list[Removal]:
+    table = _rows(root / REMOVED, column, [identity], list(Removal.__dataclass_fields__))
+    return [Removal(**row) for row in table.to_pylist()]
+
+
+def _rows(folder: Path, column: str, identities: Iterable[bytes], wanted: list[str]) -> pa.Table:
+    """These columns of the rows whose id, in `column`, is one of the identities; in the order of the shards."""
+    sought = pa.array(list(identities), pa.binary())
+    found: list[pa.Table] = []
+    for path in shard_paths(folder):
+        hits = pc.is_in(read_shard(path, [column]).column(column).cast(pa.binary()), value_set=sought)
+        if not found or pc.any(hits).as_py():
+            found.append(read_shard(path, wanted).filter(hits))
+    return pa.concat_tables(found)

@@ -1,0 +1,86 @@
+"""Candidates: shingles and signatures of the documents that share a bucket, in rank order, in mapped files.
+
+    offsets.npy      int64[C+1]      where the place of each rank begins in shingles.u64; it may be too long
+    counts.i64       int64[C]        shingles of each rank
+    shingles.u64     uint64[...]     ascending and distinct within each rank
+    signatures.u64   uint64[C, P]
+
+Workers fill the places of their shard's documents, each place once and always with the same bytes.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from antimatter.corpus.shards import atomic_path
+from antimatter.dedup.shingles import Shingles
+
+
+class Candidates(NamedTuple):
+    """The mapped files; see the module."""
+
+    offsets: np.ndarray
+    counts: np.ndarray
+    shingles: np.ndarray
+    signatures: np.ndarray
+
+
+def create(folder: Path, places: np.ndarray, permutations: int) -> None:
+    """Files for C >= 1 candidates with room for places[rank] shingles each. Space on disk is taken now, so that a full
+    disk is an error here and not a crash while mapped pages are written. Files of a killed run are left as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    offsets = np.concatenate([[0], np.cumsum(places)]).astype(np.int64)
+    save(folder / "offsets.npy", offsets)
+    for name, entries in (
+        ("counts.i64", len(places)),
+        ("shingles.u64", int(offsets[-1])),
+        ("signatures.u64", len(places) * permutations),
+    ):
+        path = folder / name
+        if not path.exists() or path.stat().st_size != 8 * entries:
+            with open(path, "wb") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, 8 * entries)
+                file.truncate(8 * entries)
+
+
+def view(folder: Path, mode: str = "r") -> Candidates:
+    """The files, mapped; mode as of numpy.memmap."""
+    offsets = np.load(folder / "offsets.npy")
+
+    def mapped(name: str, kind: str) -> np.ndarray:
+        # a plain array over the mapping: numba compiles nothing for the subclass
+        return np.memmap(folder / name, dtype=kind, mode=mode).view(np.ndarray)  # type: ignore[call-overload, no-any-return]
+
+    signed = mapped("signatures.u64", "<u8").reshape(len(offsets) - 1, -1)
+    return Candidates(offsets, mapped("counts.i64", "<i8"), mapped("shingles.u64", "<u8"), signed)
+
+
+def fill(folder: Path, ranks: np.ndarray, shingles: Shingles, signed: np.ndarray) -> None:
+    """Write the candidates of these ranks (int64[n]) and wait until they are on disk."""
+    if not len(ranks):
+        return
+    files = view(folder, "r+")
+    files.counts[ranks] = np.diff(shingles.starts)
+    files.signatures[ranks] = signed
+    _place(ranks, shingles.starts, shingles.hashes, files.offsets, files.shingles)
+    for name in ("counts.i64", "shingles.u64", "signatures.u64"):
+        with open(folder / name, "rb") as file:
+            os.fsync(file.fileno())
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    """array as .npy, whole or not at all."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+@njit(cache=True)
+def _place(ranks, starts, hashes, offsets, target):  # type: ignore[no-untyped-def]
+    for d in range(len(ranks)):
+        first = offsets[ranks[d]]
+        for index in range(starts[d], starts[d + 1]):
+            target[first + index - starts[d]] = hashes[index]

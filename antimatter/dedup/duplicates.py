@@ -1,0 +1,219 @@
+"""What `antimatter duplicates` prints: the largest clusters, what left for a document, two documents side by side."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from antimatter.corpus import copies
+from antimatter.corpus.copies import Document, NotCompared, Removal
+from antimatter.dedup import side_by_side
+from antimatter.dedup.terminal import visible
+from antimatter.params.dedup import Dedup
+
+LISTED = 20
+"""Clusters, or documents that left for another, unless all are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How texts are shown: columns of the terminal, equal lines around a change (None: the whole texts), colours."""
+
+    width: int
+    context: int | None = side_by_side.CONTEXT
+    coloured: bool = False
+
+
+def overview(every: bool = False, root: Path = Path(".")) -> Iterator[str]:
+    """The largest clusters, a line each."""
+    found = copies.clusters(root)
+    shown = found if every else found[:LISTED]
+    if not found:
+        yield "no document is the duplicate of another"
+        return
+    places = copies.places([cluster.id for cluster in shown], root)
+    yield f"{'best ranked document':<32} {'documents':>10} {'removed':>10}   source:origin"
+    for cluster in shown:
+        others = f"   ({len(cluster.sources)} sources)" if len(cluster.sources) > 1 else ""
+        place = visible(places.get(cluster.id, ""), exactly=True)
+        yield f"{cluster.id.hex()} {cluster.size:>10,} {cluster.removed:>10,}   {place}{others}"
+    yield ""
+    yield _more(len(found) - len(shown), "clusters") + "antimatter duplicates ID shows what left for a document."
+
+
+def of_document(name: str, view: View, every: bool = False, root: Path = Path(".")) -> Iterator[str]:
+    """A removed document beside the one that it left for; of a kept one what left for it, and the least similar one
+    beside it.
+
+    Raises: UnknownDocument, MissingData, NotCompared (never reached dedup, or removed for itself).
+    """
+    identity = copies.identify(name, root)
+    removal = copies.removal(identity, root)
+    if removal is None:
+        left = copies.left_for(identity, root)
+        if not left:
+            yield _alone(identity, root)
+            return
+        yield from _listed(identity, left, every, root)
+        removal = left[0]
+    if removal.kept_id is None:
+        raise NotCompared(
+            f"document {identity.hex()} was removed for itself, not for another one ({removal.reason}). "
+            f"`antimatter explain {identity.hex()}` tells more."
+        )
+    removed, kept = _texts([removal.id, removal.kept_id], root)
+    yield from _header([("removed", removed), ("left for", kept)])
+    yield from _verdict(removal)
+    yield from _side_by_side(removed, kept, ("removed", "kept"), view)
+
+
+def of_pair(name: str, other: str, settings: Dedup, view: View, root: Path = Path(".")) -> Iterator[str]:
+    """Any two documents that reached dedup, compared now; the verdict if one left for the other, which then stands on
+    the left."""
+    left, right = copies.identify(name, root), copies.identify(other, root)
+    verdict = _between(left, right, root)
+    if verdict and verdict.id == right:
+        left, right = right, left
+    documents = first, second = _texts([left, right], root)
+    titles = ("removed", "left for") if verdict else ("left", "right")
+    yield from _header(list(zip(titles, documents, strict=True)))
+    if verdict:
+        yield from _verdict(verdict)
+    else:
+        yield _row("similarity", _similarity(first.text, second.text, settings))
+        for title, identity in zip(titles, (left, right), strict=True):
+            yield _row(title, _fate(identity, root))
+    yield from _side_by_side(first, second, ("removed", "kept") if verdict else titles, view)
+
+
+def jaccard_and_containment(left: str, right: str, settings: Dedup) -> tuple[float, float]:
+    """Exact Jaccard similarity of two texts' shingles, and the share of the left one's that the right one has; 0 if
+    there are none."""
+    from antimatter.dedup.contents import canonical  # kernels: a second to load, and needed here alone
+    from antimatter.dedup.shingles import shingle_sets
+
+    texts = canonical(pa.array([left, right], pa.string()))
+    found = shingle_sets(texts, settings.normalization, settings.shingle_words)
+    of_left, of_right = (found.hashes[found.starts[place] : found.starts[place + 1]] for place in (0, 1))
+    shared = len(np.intersect1d(of_left, of_right, assume_unique=True))
+    whole = len(of_left) + len(of_right) - shared
+    return shared / whole if whole else 0.0, shared / len(of_left) if len(of_left) else 0.0
+
+
+def _between(left: bytes, right: bytes, root: Path) -> Removal | None:
+    """The verdict by which one of the two left for the other."""
+    for removed, kept in ((left, right), (right, left)):
+        found = copies.removal(removed, root)
+        if found and found.kept_id == kept:
+            return found
+    return None
+
+
+def _texts(identities: list[bytes], root: Path) -> list[Document]:
+    found = copies.documents(identities, root)
+    for identity in identities:
+        if identity not in found:
+            raise NotCompared(
+                f"{copies.TEXTS} does not hold document {identity.hex()}, which dedup has seen: it was written anew "
+                "since. Run `dvc repro dedup`."
+            )
+    return [found[identity] for identity in identities]
+
+
+def _listed(kept: bytes, left: list[Removal], every: bool, root: Path) -> Iterator[str]:
+    shown = left if every else left[:LISTED]
+    places = copies.places([row.id for row in shown], root)
+    yield (
+        f"{len(left):,} documents left for {kept.hex()}, the least similar first:"
+        if len(left) > 1
+        else (f"one document left for {kept.hex()}:")
+    )
+    yield ""
+    yield f"{'id':<32} {'reason':<11} {'Jaccard':>7}   source:origin"
+    for row in shown:
+        place = visible(places.get(row.id, row.source), exactly=True)
+        yield f"{row.id.hex()} {row.reason:<11} {_number(row.similarity):>7}   {place}"
+    more = _more(len(left) - len(shown), "documents")
+    yield f"\n{more}Below is the first of them; --with ID shows another.\n" if len(left) > 1 else ""
+
+
+def _more(hidden: int, what: str) -> str:
+    return f"{hidden:,} more {what}: --all lists them. " if hidden else ""
+
+
+def _header(documents: list[tuple[str, Document]]) -> Iterator[str]:
+    for title, document in documents:
+        place = visible(f"{document.source}:{document.origin}", exactly=True)
+        yield _row(title, f"{document.id.hex()}  {place}")
+
+
+def _verdict(removal: Removal) -> Iterator[str]:
+    yield _row("reason", removal.reason + (f", threshold {removal.threshold:g}" if removal.threshold else ""))
+    facts = [
+        ("Jaccard", _number(removal.similarity), "exact"),
+        ("containment", _number(removal.containment), "of the removed one's shingles are in the kept one"),
+        ("estimated", _number(removal.estimated_similarity), "Jaccard, from the signatures"),
+        ("bands", "" if removal.bands is None else f"{removal.bands}", "in which both lie in one bucket"),
+    ]
+    for title, value, words in facts:
+        if value:
+            yield _row(title, f"{value:<6}  {words}")
+    if removal.cluster is not None:
+        yield _row("cluster", f"{removal.cluster.hex()}  {removal.cluster_size:,} documents")
+
+
+def _similarity(left: str, right: str, settings: Dedup) -> str:
+    jaccard, containment = jaccard_and_containment(left, right, settings)
+    above = "at least" if jaccard >= settings.threshold else "below"
+    return (
+        f"Jaccard {_number(jaccard)} ({above} the threshold, {settings.threshold:g}), containment of the left one in "
+        f"the right one {_number(containment)}"
+    )
+
+
+def _fate(identity: bytes, root: Path) -> str:
+    found = copies.removal(identity, root)
+    if found is None:
+        standing = copies.standing(identity, root)
+        others = standing.stands_for - 1 if standing else 0
+        return f"kept; {others:,} documents left for it" if others != 1 else "kept; one document left for it"
+    return f"removed: {found.reason}" + (f", left for {found.kept_id.hex()}" if found.kept_id else "")
+
+
+def _alone(identity: bytes, root: Path) -> str:
+    """Why there is nothing to show beside a kept document, and what can be."""
+    told = f"no document left for {identity.hex()}, which dedup kept"
+    standing = copies.standing(identity, root)
+    if standing is None or standing.nearest_id is None:
+        return f"{told}. `antimatter duplicates {identity.hex()} --with ID2` shows any other one beside it."
+    return (
+        f"{told}. The most similar one that it was compared with has Jaccard {_number(standing.nearest_similarity)}: "
+        f"`antimatter duplicates {identity.hex()} --with {standing.nearest_id.hex()}` shows it."
+    )
+
+
+def _side_by_side(left: Document, right: Document, titles: tuple[str, str], view: View) -> Iterator[str]:
+    alignment = side_by_side.align(left.text, right.text)
+    counts = [len(text.words) for text in (alignment.left, alignment.right)]
+    equal = alignment.equal_words
+    yield _row("words", f"{counts[0]:,} and {counts[1]:,}, {equal:,} of them equal in the same order")
+    yield ""
+    if left.text == right.text:
+        yield "the texts are equal, character by character"
+        yield ""
+    yield from side_by_side.lines(
+        alignment, width=view.width, titles=titles, context=view.context, coloured=view.coloured
+    )
+
+
+def _row(title: str, words: str) -> str:
+    return f"{title:<12} {words}"
+
+
+def _number(value: float | None) -> str:
+    """Four digits, never rounded to 1 unless it is."""
+    if value is None:
+        return ""
+    return "0.9999+" if 0.99995 <= value < 1 else f"{value:.4f}"

@@ -1,0 +1,192 @@
+"""The part of the page about dedup: which pairs it finds, the largest clusters, between which sources, templates."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+from antimatter.report import numbers, svg
+from antimatter.report.markup import bar, cell, number, table
+
+NAMED_SOURCES = 3
+"""Sources named beside a cluster: those with most of its documents."""
+SHOWN_PAIRS = 12
+"""Pairs of sources in sight; the others are added up."""
+
+
+def parts(found: Mapping[str, Any]) -> list[str]:
+    """Picture and tables from the summary of dedup; none for what it does not hold."""
+    curve = s_curve(found.get("found_at_similarity", {}), found.get("similarities", {}))
+    return [
+        curve,
+        _scheme(found.get("scheme", "")) if curve else "",
+        _compared(found.get("candidates", {}), found.get("estimate_error", {})),
+        _clusters(found.get("clusters", {})),
+        _between(found.get("between_sources", [])),
+        _templated(found.get("templated_sources", [])),
+        _pass("Repeated lines", found.get("lines", {})),
+        _pass("Repeated spans", found.get("repeated_spans", {})),
+    ]
+
+
+def s_curve(found_at: Mapping[str, float], similarities: Mapping[str, int]) -> str:
+    """The share of pairs that the bands find, over Jaccard similarity; behind it the pairs that were compared, their
+    heights square roots, so that few stay visible beside many. Empty without a curve."""
+    if not found_at:
+        return ""
+    curve = sorted((float(similarity), part) for similarity, part in found_at.items())
+    pairs, step = _bins(similarities)
+    height, left, right, top, bottom = 240, 42, 14, 48, 44
+    drawing = svg.Drawing(height, "Which pairs of documents dedup finds")
+    words = "line: share that the bands find" + ("; bars: pairs compared exactly" if pairs else "")
+    drawing.text(0, 33, words, "muted")
+    low = min([point[0] for point in (*curve, *pairs)])
+    width, floor = svg.WIDTH - left - right, height - bottom
+
+    def place(similarity: float, part: float) -> tuple[float, float]:
+        return left + (similarity - low) / (1 - low or 1) * width, floor - part * (floor - top)
+
+    for part in (0, 0.25, 0.5, 0.75, 1):
+        y = place(low, part)[1]
+        drawing.line([(left, y), (left + width, y)], "grid" if part else "axis")
+        drawing.text(left - 6, y + 4, f"{100 * part:.0f} %", "muted", "end")
+    most = max((count for _, count in pairs), default=1)
+    for similarity, count in pairs:
+        x, y = place(similarity, 0.96 * (count / most) ** 0.5)
+        end = min(left + width, place(similarity + step, 0)[0])
+        drawing.bar(x + 0.5, y, max(2.0, end - x - 1), floor - y, "pale")
+    for similarity in svg.ticks(low, 1, 6):
+        drawing.text(place(similarity, 0)[0], floor + 18, f"{similarity:g}", "muted", "middle")
+    drawing.text(left + width / 2, floor + 36, "exact Jaccard similarity", "muted", "middle")
+    drawing.line([place(*point) for point in curve], "line s-accent")
+    for similarity, part in curve:
+        if round(10 * similarity, 6) in (6, 7, 8):
+            x, y = place(similarity, part)
+            drawing.dot(x, y, 4, "accent")
+            drawing.text(x - 8, y - 4, numbers.percent(part), "accent strong", "end")
+    return drawing.render()
+
+
+def _bins(similarities: Mapping[str, int]) -> tuple[list[tuple[float, int]], float]:
+    """(lower end, pairs) of each bar, rising, and their width; pairs of similarity 1 belong to the last one."""
+    counts = {float(similarity): count for similarity, count in similarities.items()}
+    starts = sorted(counts)
+    step = min([0.05, *(after - before for before, after in pairwise(starts))])
+    whole = counts.pop(1.0, 0)
+    last = max((start for start in counts if start > 1 - 1.5 * step), default=1 - step)
+    counts[last] = counts.get(last, 0) + whole
+    return sorted((start, count) for start, count in counts.items() if count), step
+
+
+def _scheme(scheme: str | Mapping[str, Any]) -> str:
+    if isinstance(scheme, Mapping):
+        words = [f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in scheme.items()]
+        scheme = "; ".join(words)
+    return f'<p class="small soft">{escape(scheme)}.</p>' if scheme else ""
+
+
+_COMPARED = {
+    "documents": "documents that share a bucket with another",
+    "buckets": "buckets that two or more share",
+    "largest_bucket": "documents in the largest bucket",
+    "met": "pairs that met in a bucket",
+    "skipped_by_size": "not compared: too unlike in size",
+    "skipped_by_signature": "not compared: signatures too unlike",
+    "compared": "compared shingle by shingle",
+    "duplicates": "at least as similar as the threshold",
+    "left_out": "comparisons left out by the cap on leaders",
+    "buckets_over_cap": "buckets that reached this cap",
+}
+
+
+def _compared(candidates: Mapping[str, int], error: Mapping[str, float]) -> str:
+    rows = [
+        [cell(words), number(numbers.count(candidates[name]))]
+        for name, words in _COMPARED.items()
+        if name in candidates
+    ]
+    if "mean_absolute" in error:
+        rows.append([cell("mean error of the estimate from signatures"), number(f"{error['mean_absolute']:.4f}")])
+    if not rows:
+        return ""
+    note = ""
+    if candidates.get("left_out"):
+        documents = numbers.count(candidates["left_out"])
+        words = f"{documents} comparisons were left out: parameter dedup.leaders_per_bucket caps them."
+        note = f'<div class="note small">{escape(words)}</div>'
+    return f'<h3>Pairs</h3><div class="short">{table(["", "#"], rows)}</div>{note}'
+
+
+def _clusters(clusters: Mapping[str, Any]) -> str:
+    sizes, top = clusters.get("sizes", {}), clusters.get("top", [])
+    parts = []
+    if sizes:
+        most = max(sizes.values()) or 1
+        rows = [[cell(name), number(numbers.count(count)), bar(count / most)] for name, count in sizes.items()]
+        parts += ["<h3>Clusters of duplicates</h3>", table(["documents in a cluster", "#clusters", ""], rows)]
+    if top:
+        rows = [
+            [
+                f"<td><code>{escape(str(entry['cluster']))}</code></td>",
+                *(number(numbers.count(entry[name]) if name in entry else "") for name in ("size", "removed")),
+                cell(_named(entry.get("sources", {}))),
+            ]
+            for entry in top
+        ]
+        note = "<code>antimatter duplicates ID</code> lists what left for a document and shows the texts side by side."
+        parts += ["<h3>The largest clusters</h3>", table(["cluster", "#documents", "#removed", "sources"], rows)]
+        parts.append(f'<p class="small soft">{note}</p>')
+    return "".join(parts)
+
+
+def _named(sources: Mapping[str, int]) -> str:
+    """wiki_en 200, web 3, 2 more"""
+    ordered = sorted(sources.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{name} {numbers.count(count)}" for name, count in ordered[:NAMED_SOURCES]]
+    more = len(ordered) - len(named)
+    return ", ".join([*named, f"{more} more"] if more else named)
+
+
+def _between(pairs: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [cell(pair["removed_from"]), cell(pair["kept_in"]), number(numbers.count(pair["documents"]))]
+        for pair in pairs[:SHOWN_PAIRS]
+    ]
+    others = pairs[SHOWN_PAIRS:]
+    if others:
+        documents = numbers.count(sum(pair["documents"] for pair in others))
+        rows.append([cell(f"{len(others)} other pairs of sources"), cell(""), number(documents)])
+    if not rows:
+        return ""
+    head = ["removed from", "because it is in", "#documents"]
+    return f'<h3>Between which sources</h3><div class="short">{table(head, rows)}</div>'
+
+
+def _templated(sources: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            cell(entry["source"]),
+            *(number(numbers.count(entry[name])) for name in ("documents", "met")),
+            number(numbers.percent(entry["share"])),
+        ]
+        for entry in sources
+    ]
+    if not rows:
+        return ""
+    words = (
+        "Many of their kept documents resemble a better ranked one, but less than the threshold asks for: most often "
+        "they are filled into one template."
+    )
+    head = ["source", "#documents kept", "#resemble another", "#share"]
+    note = f'<p class="small soft">{words}</p>'
+    return f'<h3>Templated sources</h3><div class="short">{table(head, rows)}</div>{note}'
+
+
+def _pass(title: str, figures: Mapping[str, Any]) -> str:
+    """The single figures of an optional pass."""
+    rows = [
+        [cell(name.replace("_", " ")), number(numbers.count(value) if isinstance(value, int) else f"{value:.4g}")]
+        for name, value in figures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return f'<h3>{title}</h3><div class="short">{table(["", "#"], rows)}</div>' if rows else ""

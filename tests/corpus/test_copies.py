@@ -1,0 +1,76 @@
+"""Who left for whom is read back from what dedup wrote; what it never saw is said to be so."""
+
+import shutil
+
+import pyarrow as pa
+import pytest
+
+from antimatter.corpus import copies
+from antimatter.corpus.history import UnknownDocument
+from antimatter.corpus.shards import MissingData, write_shard
+from tests.corpus.made_copies import LEFT, REMOVED, TEXTS, identity, write_data
+
+KEPT = identity("wiki:kept.txt")
+
+
+@pytest.fixture
+def project(tmp_path):
+    write_data(tmp_path)
+    return tmp_path
+
+
+def test_a_removed_document_names_the_one_that_it_left_for(project):
+    found = copies.removal(identity("wiki:near.txt"), project)
+    assert (found.kept_id, found.reason, found.similarity, found.containment) == (KEPT, "dedup.near", 0.81, 0.84)
+    assert (found.estimated_similarity, found.bands, found.cluster_size) == (0.79, 3, 4)
+    assert copies.removal(KEPT, project) is None
+
+
+def test_what_left_for_a_document_comes_least_similar_first_from_all_shards(project):
+    assert [row.id for row in copies.left_for(KEPT, project)] == [identity(name) for name in LEFT]
+    assert copies.left_for(identity("web:alone.txt"), project) == []
+
+
+def test_texts_are_those_that_dedup_read_removed_ones_too(project):
+    found = copies.documents([identity("wiki:near.txt"), KEPT, b"\0" * 16], project)
+    assert {document.text for document in found.values()} == {TEXTS["wiki:near.txt"], TEXTS["wiki:kept.txt"]}
+    assert copies.places([KEPT], project) == {KEPT: "wiki:kept.txt"}
+
+
+def test_a_cluster_is_counted_over_all_shards_and_documents_alone_are_none(project):
+    (cluster,) = copies.clusters(project)
+    assert (cluster.id, cluster.size, cluster.removed, cluster.sources) == (KEPT, 4, 3, ("web", "wiki"))
+
+
+def test_a_document_tells_what_it_stands_for(project):
+    assert copies.standing(KEPT, project).stands_for == 4
+    assert copies.standing(identity("web:alone.txt"), project).nearest_id == KEPT
+    assert copies.standing(b"\0" * 16, project) is None
+
+
+def test_names_are_those_of_explain(project):
+    for name in (KEPT.hex(), KEPT.hex()[:8].upper(), "wiki:kept.txt"):
+        assert copies.identify(name, project) == KEPT
+    with pytest.raises(UnknownDocument, match="no document wiki:none"):
+        copies.identify("wiki:none.txt", project)
+
+
+def test_a_document_removed_before_dedup_names_the_stage(project):
+    with pytest.raises(copies.NotCompared, match=r"stage filter removed it \(gopher_quality.words\)"):
+        copies.identify("wiki:short.txt", project)
+
+
+def test_a_document_that_dedup_has_not_read_says_what_to_run(project):
+    for part in ("documents", "removed"):
+        for path in (project / "data/deduplicated" / part).glob("*.parquet"):
+            write_shard(path, pa.Table.from_pylist([], schema=REMOVED))
+    with pytest.raises(copies.NotCompared, match="dvc repro dedup"):
+        copies.identify("wiki:kept.txt", project)
+
+
+def test_before_dedup_has_run_the_error_says_so(project):
+    shutil.rmtree(project / "data/deduplicated")
+    for call in (lambda: copies.identify("wiki:kept.txt", project), lambda: copies.clusters(project)):
+        with pytest.raises(MissingData, match="dvc repro dedup"):
+            call()
+    assert copies.standing(KEPT, project) is None
