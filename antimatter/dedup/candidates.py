@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from antimatter.corpus.shards import atomic_path
+from antimatter.dedup.scratch import save
 from antimatter.dedup.shingles import Shingles
 
 
@@ -70,12 +70,6 @@ def fill(folder: Path, ranks: np.ndarray, shingles: Shingles, signed: np.ndarray
     for name in ("counts.i64", "shingles.u64", "signatures.u64"):
         with open(folder / name, "rb") as file:
             os.fsync(file.fileno())
-
-
-def save(path: Path, array: np.ndarray) -> None:
-    """array as .npy, whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
 
 
 @njit(cache=True)

@@ -6,7 +6,9 @@
     candidates  documents in buckets are ranked; their shingles are written workers, shard by shard
     members     memberships of buckets, by rank                             shuffle by rank
     meet        in rank order, each candidate meets the kept ones           here: a comparison takes a microsecond
+    lines       what stands in several documents that are kept, if asked    shuffle by hash
     part        what stays, the ledger, the signals                         workers, shard by shard
+    spans       passages that are repeated in them, counted if asked        shuffles by hash
 
 Memory here: 5 bytes a document, about 150 a document that shares a bucket or its content with another; in each worker
 one shard, or one partition of a shuffle (64 MB). Everything else lies in files.
@@ -21,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from antimatter.corpus.shards import shard_paths
-from antimatter.dedup import candidates, shard
+from antimatter.dedup import candidates, lines, shard, spans
 from antimatter.dedup.assign import Leaders, Verdicts, meet, rank_order
-from antimatter.dedup.shard import Places, arrow_path, from_halves, halves, map_arrow, write_arrow
+from antimatter.dedup.scratch import arrow_path, from_halves, halves, map_arrow, save, write_arrow
+from antimatter.dedup.shard import Places
 from antimatter.dedup.summary import summary
 from antimatter.dedup.verify import least_agreements
 from antimatter.execution.progress import Progress
@@ -83,6 +86,7 @@ def deduplicate(work: Workspace, documents: Path, signals: Path | None, settings
     shards = range(len(shard_paths(documents)))
     sketched = work.map(partial(shard.sketch_shard, places=places, settings=settings), shards, title="sketch")
     starts = np.cumsum([0] + [result["documents"] for result in sketched]).astype(np.int64)
+    save(places.scratch / "starts.npy", starts)
     copies, representatives = find_copies(work, places, settings, starts)
     buckets = find_buckets(work, places, settings, starts)
     chosen, by_rank = rank_candidates(places, settings, starts, len(buckets.first) - 1)
@@ -91,8 +95,18 @@ def deduplicate(work: Workspace, documents: Path, signals: Path | None, settings
     for index in shards:
         own = slice(*np.searchsorted(found.documents, starts[index : index + 2]))
         write_arrow(arrow_path(places.scratch, "verdicts", index), verdict_rows(found, verdicts, own, starts[index]))
+    save(places.scratch / "kept.npy", kept(found, int(starts[-1])))
+    report: dict[str, Any] = {}
+    if settings.lines.unit != "none":
+        repeated = lines.find_repeated(
+            work, documents, shards, unit=settings.lines.unit, min_words=settings.lines.min_words
+        )
     results = work.map(partial(shard.part_shard, places=places, settings=settings), shards, title="part")
-    return summary(work.counts(results), found, verdicts, buckets, hottest, settings)
+    if settings.lines.unit != "none":
+        report["lines"] = lines.summary(work.scratch, repeated, [result["lines"] for result in results])
+    if settings.repeated_spans:
+        report["repeated_spans"] = spans.find_repeated(work, documents, shards, words=settings.repeated_spans)
+    return summary(work.counts(results), found, verdicts, buckets, hottest, settings) | report
 
 
 def find_copies(work: Workspace, places: Places, settings: Dedup, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +121,7 @@ def find_copies(work: Workspace, places: Places, settings: Dedup, starts: np.nda
     representatives = np.concatenate([batch.column("representative").to_numpy() for batch in batches])
     is_copy = np.zeros(documents, dtype=bool)
     is_copy[copies] = True
-    candidates.save(places.scratch / "is_copy.npy", is_copy)
+    save(places.scratch / "is_copy.npy", is_copy)
     order = np.argsort(copies)
     return copies[order], representatives[order]
 
@@ -147,7 +161,7 @@ def rank_candidates(
     by_rank = rank_order(list(columns.values()), digests, ids)
     ranks = np.full(int(starts[-1]), -1, dtype=np.int32)
     ranks[chosen[by_rank]] = np.arange(len(chosen), dtype=np.int32)
-    candidates.save(places.scratch / "ranks.npy", ranks)
+    save(places.scratch / "ranks.npy", ranks)
     return chosen, by_rank
 
 
@@ -249,6 +263,13 @@ def resolve(
         sources=sources,
         source_names=list(names),
     )
+
+
+def kept(found: Found, documents: int) -> np.ndarray:
+    """bool[documents]: those that are not removed."""
+    keeps = np.ones(documents, dtype=bool)
+    keeps[found.documents[found.is_removed]] = False
+    return keeps
 
 
 def verdict_rows(found: Found, verdicts: Verdicts, own: slice, start: int) -> pa.Table:

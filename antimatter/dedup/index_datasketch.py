@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 from datasketch import MinHash, MinHashLSH
 
-from antimatter.dedup.shard import Places, arrow_path, map_arrow, save_buckets, source_salts
+from antimatter.dedup.scratch import arrow_path, map_arrow
+from antimatter.dedup.shard import Places, save_buckets, source_salts
 from antimatter.dedup.signatures import SCHEME
 from antimatter.errors import AntiMatterError
 from antimatter.params.dedup import Dedup

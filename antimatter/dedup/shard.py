@@ -14,15 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from antimatter.corpus.ledger import LEDGER, Counts
-from antimatter.corpus.shards import atomic_path, read_shard, shard_name, write_shard
+from antimatter.corpus.ledger import LEDGER, Counts, Removal, ledger_table
+from antimatter.corpus.shards import read_shard, shard_name, write_shard
 from antimatter.corpus.signals import signals_of
-from antimatter.dedup import candidates
+from antimatter.dedup import candidates, lines
 from antimatter.dedup.bands import buckets
 from antimatter.dedup.contents import canonical, content_digests
+from antimatter.dedup.scratch import arrow_path, from_halves, halves, map_arrow, save, write_arrow
 from antimatter.dedup.shingles import shingle_sets
 from antimatter.dedup.signatures import permutations, signatures, sketch
 from antimatter.params.dedup import Dedup
+from antimatter.params.loader import to_plain
 
 VERDICT = pa.schema(
     [
@@ -74,37 +76,6 @@ class Places:
         return self.scratch / "candidates"
 
 
-def arrow_path(scratch: Path, kind: str, index: int) -> Path:
-    """scratch/<kind>/shard-00042.arrow"""
-    return scratch / kind / f"shard-{index:05d}.arrow"
-
-
-def write_arrow(path: Path, table: pa.Table) -> None:
-    """An Arrow IPC file of one record batch, so that it can be mapped into memory column by column."""
-    with atomic_path(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            for batch in table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
-                writer.write_batch(batch)
-
-
-def map_arrow(path: Path) -> pa.RecordBatch:
-    """The record batch of such a file, mapped, not read."""
-    return pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
-
-
-def halves(ids: pa.FixedSizeBinaryArray) -> np.ndarray:
-    """16-byte values as uint64[n, 2], most significant half first, in an order equal to that of the bytes."""
-    raw = np.frombuffer(ids.buffers()[1], dtype=">u8")[2 * ids.offset : 2 * (ids.offset + len(ids))]
-    return raw.reshape(-1, 2).astype(np.uint64)
-
-
-def from_halves(values: np.ndarray, is_null: np.ndarray | None = None) -> pa.FixedSizeBinaryArray:
-    """The other way."""
-    content = pa.py_buffer(values.astype(">u8").tobytes())
-    valid = None if is_null is None else pa.py_buffer(np.packbits(~is_null, bitorder="little").tobytes())
-    return pa.Array.from_buffers(pa.binary(16), len(values), [valid, content])
-
-
 def sketch_shard(index: int, *, places: Places, settings: Dedup) -> dict[str, Any]:
     """Digest, rank criteria and band keys of every document of a shard."""
     table = read_shard(places.documents / shard_name(index), ["id", "source", "text"])
@@ -134,10 +105,10 @@ def sketch_shard(index: int, *, places: Places, settings: Dedup) -> dict[str, An
         columns[f"criterion_{number}"] = pa.array(values)
     write_arrow(arrow_path(places.scratch, "index", index), pa.table(columns))
     every = np.concatenate([*keys, np.empty((0, settings.bands), np.uint64)])
-    candidates.save(keys_path(places.scratch, index), every)
+    save(keys_path(places.scratch, index), every)
     if settings.index == "datasketch":
         whole = np.concatenate([*signed, np.empty((0, len(drawn.a)), np.uint64)])
-        candidates.save(places.scratch / "signatures" / f"shard-{index:05d}.npy", whole)
+        save(places.scratch / "signatures" / f"shard-{index:05d}.npy", whole)
     return {"documents": table.num_rows, "bytes": int(lengths.sum())}
 
 
@@ -294,29 +265,78 @@ def part_shard(index: int, *, places: Places, settings: Dedup) -> dict[str, Any]
     rows = removed.column("row").to_numpy()
     keeps = np.ones(table.num_rows, dtype=bool)
     keeps[rows] = False
-    sizes = np.asarray(pc.binary_length(table.column("text")), dtype=np.int64)
-    counts = count(table.column("source"), sizes, keeps, rows, removed.column("reason"))
-    write_shard(places.output / "signals" / shard_name(index), signals_table(table, verdicts))
-    write_shard(places.output / "removed" / shard_name(index), removed_table(index, table, removed, settings))
     documents = table if keeps.all() else table.filter(pa.array(keeps))
+    ledger, signals = removed_table(index, table, removed, settings), signals_table(table, verdicts)
+    result: dict[str, Any] = {}
+    if settings.lines.unit != "none":
+        edited = lines.edit_shard(index, documents, scratch=places.scratch, **to_plain(settings.lines))
+        result["lines"] = lines.count_by_source(documents.column("source").to_pylist(), edited)
+        signals = with_lines(signals, keeps, edited)
+        emptied = emptied_table(index, documents, np.flatnonzero(keeps), edited, settings)
+        ledger = pa.concat_tables([ledger, emptied]).sort_by("row")
+        stays = pa.array(~edited.leaves)
+        documents = documents.set_column(documents.schema.names.index("text"), "text", edited.texts).filter(stays)
+    write_shard(places.output / "signals" / shard_name(index), signals)
+    write_shard(places.output / "removed" / shard_name(index), ledger)
     write_shard(places.output / "documents" / shard_name(index), documents)
-    return {"documents": table.num_rows, "bytes": int(sizes.sum()), "counts": counts.to_plain()}
+    counts = count(table, documents, ledger)
+    return {
+        "documents": table.num_rows,
+        "bytes": sum(flow.bytes_in for flow in counts.sources.values()),
+        "counts": counts.to_plain(),
+        **result,
+    }
 
 
-def count(
-    sources: pa.ChunkedArray, sizes: np.ndarray, keeps: np.ndarray, rows: np.ndarray, reasons: pa.ChunkedArray
-) -> Counts:
-    """Documents and bytes by source: all, those that stay, and why the others (rows, reasons) go."""
-    coded = pc.dictionary_encode(sources.combine_chunks())
-    names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+def count(table: pa.Table, documents: pa.Table, ledger: pa.Table) -> Counts:
+    """Documents and bytes by source: all, those that stay, and why the others go."""
     counts = Counts()
-    for code, name in enumerate(names):
-        own = codes == code
-        counts.arrived(name, int(own.sum()), int(sizes[own].sum()))
-        counts.kept(name, int((own & keeps).sum()), int(sizes[own & keeps].sum()))
-        for found in pc.value_counts(reasons.combine_chunks().filter(pa.array(own[rows]))).to_pylist():
-            counts.removed(name, found["values"], found["counts"])
+    for each, tell in ((table, counts.arrived), (documents, counts.kept)):
+        sizes = pa.table({"source": each.column("source"), "size": pc.binary_length(each.column("text"))})
+        totals = sizes.group_by("source").aggregate([("size", "count"), ("size", "sum")])
+        for row in totals.to_pylist():
+            tell(row["source"], row["size_count"], row["size_sum"])
+    for row in ledger.group_by(["source", "reason"]).aggregate([([], "count_all")]).to_pylist():
+        counts.removed(row["source"], row["reason"], row["count_all"])
     return counts
+
+
+def with_lines(signals: pa.Table, keeps: np.ndarray, edited: lines.Edited) -> pa.Table:
+    """What the pass over lines did to each document: null for those that were removed before it."""
+    place = np.full(len(keeps), -1, dtype=np.int64)
+    place[keeps] = np.arange(int(keeps.sum()))
+    at = pa.array(place, mask=~keeps)
+    for name, values in (
+        ("units", edited.units), ("units_removed", edited.removed), ("characters_removed", edited.characters),
+    ):  # fmt: skip
+        signals = signals.append_column(f"lines_{name}", pa.array(values.astype(np.int32)).take(at))
+    leaves = pc.fill_null(pa.array(edited.leaves).take(at), False)
+    number = signals.schema.names.index("stands_for")
+    stands_for = pc.if_else(leaves, pa.scalar(0, pa.int32()), signals.column("stands_for"))
+    return signals.set_column(number, signals.schema.field(number), stands_for)
+
+
+def emptied_table(index: int, documents: pa.Table, rows: np.ndarray, edited: lines.Edited, settings: Dedup) -> pa.Table:
+    """The ledger of those of the kept documents, which lay at `rows`, that the pass over lines leaves too little of."""
+    leaves = np.flatnonzero(edited.leaves)
+    removals = [
+        Removal(
+            id=row["id"],
+            source=row["source"],
+            reason=lines.REASON,
+            row=int(rows[leaf]),
+            value=float(edited.sentences[leaf]),
+            threshold=float(settings.lines.min_sentences),
+        )
+        for leaf, row in zip(
+            leaves.tolist(), documents.select(["id", "source"]).take(pa.array(leaves)).to_pylist(), strict=True
+        )
+    ]
+    table = ledger_table("dedup", index, removals)
+    for field in REMOVED:
+        if field.name not in LEDGER.names:
+            table = table.append_column(field, pa.nulls(len(removals), field.type))
+    return table
 
 
 def removed_table(index: int, table: pa.Table, removed: pa.Table, settings: Dedup) -> pa.Table:

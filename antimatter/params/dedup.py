@@ -78,6 +78,10 @@ class Dedup:
                 f"finds only {at_threshold:.0%} of the pairs at threshold {self.threshold:g} with {self.bands} bands x "
                 f"{self.rows} rows; take more bands or fewer rows"
             )
+        if self.index == "datasketch" and self.bands < 2:
+            yield "index datasketch needs 2 bands or more"
+        if "-source" in self.keep:
+            yield "keep names -source: source_priority says which source is the best, turn that round"
         names = [criterion.removeprefix("-") for criterion in self.keep]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"keep names {name} twice"

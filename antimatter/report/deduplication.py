@@ -183,10 +183,22 @@ def _templated(sources: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _pass(title: str, figures: Mapping[str, Any]) -> str:
-    """The single figures of an optional pass."""
+    """The single figures of an optional pass, and those of each source."""
     rows = [
         [cell(name.replace("_", " ")), number(numbers.count(value) if isinstance(value, int) else f"{value:.4g}")]
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    return f'<h3>{title}</h3><div class="short">{table(["", "#"], rows)}</div>' if rows else ""
+    if not rows:
+        return ""
+    shown = f'<h3>{title}</h3><div class="short">{table(["", "#"], rows)}</div>'
+    by_source = figures.get("by_source", {})
+    names = list(next(iter(by_source.values()), {}))
+    if names:
+        head = ["source", *(f"#{name.replace('_', ' ')}" for name in names)]
+        lines = [
+            [cell(source), *(number(numbers.count(counts.get(name, 0))) for name in names)]
+            for source, counts in by_source.items()
+        ]
+        shown += table(head, lines)
+    return shown

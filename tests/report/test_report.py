@@ -273,7 +273,7 @@ def dedup_report():
         "clusters": {"count": 5, "largest": 9, "sizes": {"2": 4, "8-15": 1}, "top": [top]},
         "between_sources": [{"removed_from": f"a{n}", "kept_in": "b", "documents": 100 - n} for n in range(14)],
         "templated_sources": [{"source": EVIL, "documents": 50, "met": 30, "share": 0.6}],
-        "lines": {"removed_lines": 12, "share": 0.25, "examples": ["x"]},
+        "lines": {"units_compared": 12, "share": 0.25, "frequent": ["x"], "by_source": {EVIL: {"units_removed": 77}}},
     }
 
 
@@ -284,7 +284,7 @@ def test_the_page_tells_what_dedup_found(project):
     assert "<script" not in page and page.count("&lt;script&gt;") >= 3
     for words in (
         "<h2>Duplicates</h2>", "92.3 %", "pairs compared exactly", "7 comparisons were left out", "0.0312", "ab" * 16,
-        "1 more", "2 other pairs of sources", ">175<", "60.0 %", "Repeated lines", "0.25",
+        "1 more", "2 other pairs of sources", ">175<", "60.0 %", "Repeated lines", "0.25", ">77<",
     ):  # fmt: skip
         assert words in page
 
