@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     how_much = duplicates.add_mutually_exclusive_group()
     how_much.add_argument("--context", type=_lines, metavar="N", help="equal lines around a change (3)")
     how_much.add_argument("--whole", action="store_true", help="the whole texts")
+    duplicates.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="output of a stage that stopped")
     duplicates.add_argument("--no-color", action="store_true", help="mark by [-signs-] {+alone+}")
     duplicates.set_defaults(run=_duplicates)
 
@@ -189,11 +190,9 @@ def _check() -> None:
 
 def _dedup_curve(settings: Any) -> str:
     """How likely dedup's bands find a pair, by its similarity."""
-    from antimatter.dedup.bands import find_probability
+    from antimatter.dedup.bands import say_curve
 
-    found = {tenths: find_probability(tenths / 10, settings.bands, settings.rows) for tenths in range(5, 10)}
-    curve = ", ".join(f".{tenths}0 {100 * part:.0f} %" for tenths, part in found.items())
-    return f"dedup  {settings.bands} bands x {settings.rows} rows find a pair of similarity {curve}"
+    return f"dedup  {say_curve(settings.bands, settings.rows)}"
 
 
 def _wrong_files(settings: Any) -> list[str]:
@@ -325,6 +324,7 @@ def _excerpt(text: str, characters: int = 200) -> str:
 def _duplicates(options: argparse.Namespace) -> None:
     import shutil
 
+    from antimatter.corpus import copies
     from antimatter.dedup import duplicates, side_by_side
     from antimatter.params import loader
     from antimatter.params.dedup import Dedup
@@ -337,12 +337,13 @@ def _duplicates(options: argparse.Namespace) -> None:
         context=None if options.whole else given,
         coloured=sys.stdout.isatty() and not options.no_color and not os.environ.get("NO_COLOR"),
     )
+    folder = options.folder or copies.VERDICTS
     if not options.id:
-        lines = duplicates.overview(options.all)
+        lines = duplicates.overview(options.all, folder)
     elif options.other:
-        lines = duplicates.of_pair(options.id, options.other, loader.load(Dedup, PARAMS), view)
+        lines = duplicates.of_pair(options.id, options.other, loader.load(Dedup, PARAMS), view, folder)
     else:
-        lines = duplicates.of_document(options.id, view, options.all)
+        lines = duplicates.of_document(options.id, view, options.all, folder)
     for line in lines:
         print(line)
 

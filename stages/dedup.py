@@ -1,13 +1,16 @@
 """Remove duplicate documents: data/filtered -> data/deduplicated.  Alone: python -m stages.dedup"""
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from antimatter import params
-from antimatter.corpus.alarm import require_plausible_removal
+from antimatter.corpus.alarm import TooMuchRemoved, require_plausible_removal
 from antimatter.corpus.ledger import Counts
 from antimatter.dedup import corpus
+from antimatter.dedup.bands import say_curve
+from antimatter.dedup.summary import explain_losses, notes
 from antimatter.execution import entry, workspace
 from antimatter.params.dedup import Dedup
 
@@ -26,12 +29,22 @@ def main() -> None:
 
 
 def build(work: workspace.Workspace) -> None:
-    work.report(corpus.deduplicate(work, SOURCE, SIGNALS, work.settings))
+    settings: Dedup = work.settings
+    print(f"dedup: {say_curve(settings.bands, settings.rows)}", file=sys.stderr)
+    report = corpus.deduplicate(work, SOURCE, SIGNALS, settings)
+    for note in notes(report):
+        print(f"dedup: {note}", file=sys.stderr)
+    work.report(report)
 
 
 def require_limit(work: workspace.Workspace, limit: float) -> None:
     """Before publication, of a run that has just ended or had ended under another limit."""
-    require_plausible_removal(Counts.from_plain(work.reported()["sources"]), limit, "dedup")
+    report = work.reported()
+    try:
+        require_plausible_removal(Counts.from_plain(report["sources"]), limit, "dedup")
+    except TooMuchRemoved as error:
+        look = f"Both texts of a pair: antimatter duplicates ID --from {work.output}"
+        raise TooMuchRemoved(f"{error}\n{explain_losses(report)}\n{look}") from None
 
 
 if __name__ == "__main__":

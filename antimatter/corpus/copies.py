@@ -19,8 +19,8 @@ from antimatter.corpus.shards import read_shard, shard_paths
 from antimatter.errors import AntiMatterError
 
 TEXTS = Path("data/filtered/documents")
-REMOVED = Path("data/deduplicated/removed")
-SIGNALS = Path("data/deduplicated/signals")
+VERDICTS = Path("data/deduplicated")
+"""Or the unpublished output of a stage that stopped."""
 
 
 class NotCompared(AntiMatterError, LookupError):
@@ -80,15 +80,15 @@ class Cluster:
     sources: tuple[str, ...]
 
 
-def identify(name: str, root: Path = Path(".")) -> bytes:
+def identify(name: str, verdicts: Path = VERDICTS) -> bytes:
     """The id of a document that dedup has read.
 
     name    32 hex digits, the first of them (at least 6), or source:origin
 
     Raises: UnknownDocument, NotCompared (removed by an earlier stage, or dedup read other input), MissingData.
     """
-    shard_paths(root / REMOVED)
-    identity, events = history.life(name, root)
+    shard_paths(verdicts / "removed")
+    identity, events = history.life(name)
     for event in events:
         told = f"`antimatter explain {identity.hex()}` tells more"
         if event.verdict == "removed" and event.stage != "dedup":
@@ -96,49 +96,49 @@ def identify(name: str, root: Path = Path(".")) -> bytes:
                 f"document {identity.hex()} never reached dedup: stage {event.stage} removed it "
                 f"({event.facts.get('reason', 'no reason given')}). {told}."
             )
-        if event.stage == "dedup" and event.verdict == "absent":
+        if event.stage == "dedup" and event.verdict == "absent" and verdicts == VERDICTS:
             raise NotCompared(
                 f"document {identity.hex()} is unknown to dedup, which read other input: run `dvc repro dedup`. {told}."
             )
     return identity
 
 
-def documents(identities: Iterable[bytes], root: Path = Path(".")) -> dict[bytes, Document]:
+def documents(identities: Iterable[bytes]) -> dict[bytes, Document]:
     """Documents by id; those that are not there are missing from the answer."""
-    table = _rows(root / TEXTS, "id", identities, ["id", "source", "origin", "text"])
+    table = _rows(TEXTS, "id", identities, ["id", "source", "origin", "text"])
     return {row["id"]: Document(**row) for row in table.to_pylist()}
 
 
-def places(identities: Iterable[bytes], root: Path = Path(".")) -> dict[bytes, str]:
+def places(identities: Iterable[bytes]) -> dict[bytes, str]:
     """source:origin by id."""
-    table = _rows(root / TEXTS, "id", identities, ["id", "source", "origin"])
+    table = _rows(TEXTS, "id", identities, ["id", "source", "origin"])
     return {row["id"]: f"{row['source']}:{row['origin']}" for row in table.to_pylist()}
 
 
-def removal(identity: bytes, root: Path = Path(".")) -> Removal | None:
+def removal(identity: bytes, verdicts: Path = VERDICTS) -> Removal | None:
     """Why dedup removed a document; None if it did not."""
-    found = _removals("id", identity, root)
+    found = _removals("id", identity, verdicts)
     return found[0] if found else None
 
 
-def left_for(kept: bytes, root: Path = Path(".")) -> list[Removal]:
+def left_for(kept: bytes, verdicts: Path = VERDICTS) -> list[Removal]:
     """The documents that left for a kept one, the least similar first."""
-    found = _removals("kept_id", kept, root)
+    found = _removals("kept_id", kept, verdicts)
     return sorted(found, key=lambda row: (1.0 if row.similarity is None else row.similarity, row.id))
 
 
-def standing(identity: bytes, root: Path = Path(".")) -> Standing | None:
+def standing(identity: bytes, verdicts: Path = VERDICTS) -> Standing | None:
     """What dedup found out about a document; None if it did not read it, or has not run."""
-    if not (root / SIGNALS).exists():
+    if not (verdicts / "signals").exists():
         return None
-    found = _rows(root / SIGNALS, "id", [identity], list(Standing.__dataclass_fields__)).to_pylist()
+    found = _rows(verdicts / "signals", "id", [identity], list(Standing.__dataclass_fields__)).to_pylist()
     return Standing(**found[0]) if found else None
 
 
-def clusters(root: Path = Path(".")) -> list[Cluster]:
+def clusters(verdicts: Path = VERDICTS) -> list[Cluster]:
     """Clusters of at least two documents, the largest first."""
     parts = []
-    for path in shard_paths(root / SIGNALS):
+    for path in shard_paths(verdicts / "signals"):
         table = read_shard(path, ["source", "stands_for", "cluster", "cluster_size"])
         parts.append(table.filter(pc.greater(table.column("cluster_size"), 1)))
     table = pa.concat_tables(parts)
@@ -162,8 +162,8 @@ def clusters(root: Path = Path(".")) -> list[Cluster]:
     return sorted(found, key=lambda cluster: (-cluster.size, cluster.id))
 
 
-def _removals(column: str, identity: bytes, root: Path) -> list[Removal]:
-    table = _rows(root / REMOVED, column, [identity], list(Removal.__dataclass_fields__))
+def _removals(column: str, identity: bytes, verdicts: Path) -> list[Removal]:
+    table = _rows(verdicts / "removed", column, [identity], list(Removal.__dataclass_fields__))
     return [Removal(**row) for row in table.to_pylist()]
 
 

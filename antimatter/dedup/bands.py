@@ -17,6 +17,17 @@ def s_curve(bands: int, rows: int) -> dict[str, float]:
     return {f"{tenth / 100:.2f}": round(find_probability(tenth / 100, bands, rows), 4) for tenth in range(50, 101, 5)}
 
 
+def say_curve(bands: int, rows: int) -> str:
+    """The curve in a line.
+
+    >>> say_curve(14, 8)
+    '14 bands x 8 rows find a pair of similarity .50 5 %, .60 21 %, .70 56 %, .80 92 %, .90 100 %'
+    """
+    found = {tenths: find_probability(tenths / 10, bands, rows) for tenths in range(5, 10)}
+    told = ", ".join(f".{tenths}0 {100 * part:.0f} %" for tenths, part in found.items())
+    return f"{bands} bands x {rows} rows find a pair of similarity {told}"
+
+
 def buckets(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Buckets of at least two documents.
 

@@ -26,14 +26,14 @@ class View:
     coloured: bool = False
 
 
-def overview(every: bool = False, root: Path = Path(".")) -> Iterator[str]:
+def overview(every: bool = False, verdicts: Path = copies.VERDICTS) -> Iterator[str]:
     """The largest clusters, a line each."""
-    found = copies.clusters(root)
+    found = copies.clusters(verdicts)
     shown = found if every else found[:LISTED]
     if not found:
         yield "no document is the duplicate of another"
         return
-    places = copies.places([cluster.id for cluster in shown], root)
+    places = copies.places([cluster.id for cluster in shown])
     yield f"{'best ranked document':<32} {'documents':>10} {'removed':>10}   source:origin"
     for cluster in shown:
         others = f"   ({len(cluster.sources)} sources)" if len(cluster.sources) > 1 else ""
@@ -43,40 +43,40 @@ def overview(every: bool = False, root: Path = Path(".")) -> Iterator[str]:
     yield _more(len(found) - len(shown), "clusters") + "antimatter duplicates ID shows what left for a document."
 
 
-def of_document(name: str, view: View, every: bool = False, root: Path = Path(".")) -> Iterator[str]:
+def of_document(name: str, view: View, every: bool = False, verdicts: Path = copies.VERDICTS) -> Iterator[str]:
     """A removed document beside the one that it left for; of a kept one what left for it, and the least similar one
     beside it.
 
     Raises: UnknownDocument, MissingData, NotCompared (never reached dedup, or removed for itself).
     """
-    identity = copies.identify(name, root)
-    removal = copies.removal(identity, root)
+    identity = copies.identify(name, verdicts)
+    removal = copies.removal(identity, verdicts)
     if removal is None:
-        left = copies.left_for(identity, root)
+        left = copies.left_for(identity, verdicts)
         if not left:
-            yield _alone(identity, root)
+            yield _alone(identity, verdicts)
             return
-        yield from _listed(identity, left, every, root)
+        yield from _listed(identity, left, every)
         removal = left[0]
     if removal.kept_id is None:
         raise NotCompared(
             f"document {identity.hex()} was removed for itself, not for another one ({removal.reason}). "
             f"`antimatter explain {identity.hex()}` tells more."
         )
-    removed, kept = _texts([removal.id, removal.kept_id], root)
+    removed, kept = _texts([removal.id, removal.kept_id])
     yield from _header([("removed", removed), ("left for", kept)])
     yield from _verdict(removal)
     yield from _side_by_side(removed, kept, ("removed", "kept"), view)
 
 
-def of_pair(name: str, other: str, settings: Dedup, view: View, root: Path = Path(".")) -> Iterator[str]:
+def of_pair(name: str, other: str, settings: Dedup, view: View, verdicts: Path = copies.VERDICTS) -> Iterator[str]:
     """Any two documents that reached dedup, compared now; the verdict if one left for the other, which then stands on
     the left."""
-    left, right = copies.identify(name, root), copies.identify(other, root)
-    verdict = _between(left, right, root)
+    left, right = copies.identify(name, verdicts), copies.identify(other, verdicts)
+    verdict = _between(left, right, verdicts)
     if verdict and verdict.id == right:
         left, right = right, left
-    documents = first, second = _texts([left, right], root)
+    documents = first, second = _texts([left, right])
     titles = ("removed", "left for") if verdict else ("left", "right")
     yield from _header(list(zip(titles, documents, strict=True)))
     if verdict:
@@ -84,7 +84,7 @@ def of_pair(name: str, other: str, settings: Dedup, view: View, root: Path = Pat
     else:
         yield _row("similarity", _similarity(first.text, second.text, settings))
         for title, identity in zip(titles, (left, right), strict=True):
-            yield _row(title, _fate(identity, root))
+            yield _row(title, _fate(identity, verdicts))
     yield from _side_by_side(first, second, ("removed", "kept") if verdict else titles, view)
 
 
@@ -102,17 +102,17 @@ def jaccard_and_containment(left: str, right: str, settings: Dedup) -> tuple[flo
     return shared / whole if whole else 0.0, shared / len(of_left) if len(of_left) else 0.0
 
 
-def _between(left: bytes, right: bytes, root: Path) -> Removal | None:
+def _between(left: bytes, right: bytes, verdicts: Path) -> Removal | None:
     """The verdict by which one of the two left for the other."""
     for removed, kept in ((left, right), (right, left)):
-        found = copies.removal(removed, root)
+        found = copies.removal(removed, verdicts)
         if found and found.kept_id == kept:
             return found
     return None
 
 
-def _texts(identities: list[bytes], root: Path) -> list[Document]:
-    found = copies.documents(identities, root)
+def _texts(identities: list[bytes]) -> list[Document]:
+    found = copies.documents(identities)
     for identity in identities:
         if identity not in found:
             raise NotCompared(
@@ -122,9 +122,9 @@ def _texts(identities: list[bytes], root: Path) -> list[Document]:
     return [found[identity] for identity in identities]
 
 
-def _listed(kept: bytes, left: list[Removal], every: bool, root: Path) -> Iterator[str]:
+def _listed(kept: bytes, left: list[Removal], every: bool) -> Iterator[str]:
     shown = left if every else left[:LISTED]
-    places = copies.places([row.id for row in shown], root)
+    places = copies.places([row.id for row in shown])
     yield (
         f"{len(left):,} documents left for {kept.hex()}, the least similar first:"
         if len(left) > 1
@@ -173,19 +173,19 @@ def _similarity(left: str, right: str, settings: Dedup) -> str:
     )
 
 
-def _fate(identity: bytes, root: Path) -> str:
-    found = copies.removal(identity, root)
+def _fate(identity: bytes, verdicts: Path) -> str:
+    found = copies.removal(identity, verdicts)
     if found is None:
-        standing = copies.standing(identity, root)
+        standing = copies.standing(identity, verdicts)
         others = standing.stands_for - 1 if standing else 0
         return f"kept; {others:,} documents left for it" if others != 1 else "kept; one document left for it"
     return f"removed: {found.reason}" + (f", left for {found.kept_id.hex()}" if found.kept_id else "")
 
 
-def _alone(identity: bytes, root: Path) -> str:
+def _alone(identity: bytes, verdicts: Path) -> str:
     """Why there is nothing to show beside a kept document, and what can be."""
     told = f"no document left for {identity.hex()}, which dedup kept"
-    standing = copies.standing(identity, root)
+    standing = copies.standing(identity, verdicts)
     if standing is None or standing.nearest_id is None:
         return f"{told}. `antimatter duplicates {identity.hex()} --with ID2` shows any other one beside it."
     return (

@@ -61,6 +61,31 @@ def summary(
     )
 
 
+def notes(report: dict[str, Any]) -> list[str]:
+    """What of the report a person should hear of at once."""
+    told = [
+        f"{row['source']} looks templated: {row['met']:,} of its {row['documents']:,} kept documents share a bucket "
+        "with another kept one that they do not resemble enough"
+        for row in report["templated_sources"]
+    ]
+    candidates = report["candidates"]
+    if candidates["left_out"]:
+        told.append(
+            f"{candidates['left_out']:,} comparisons were left out, {candidates['met']:,} made: "
+            f"{candidates['buckets_over_cap']:,} buckets hold more kept documents than dedup.leaders_per_bucket"
+        )
+    return told
+
+
+def explain_losses(report: dict[str, Any]) -> str:
+    """The largest clusters and the templated sources, for the message of a stop."""
+    clusters = [
+        f"  {row['cluster']}  {row['size']:,} documents, {row['removed']:,} removed ({', '.join(row['sources'])})"
+        for row in report["clusters"]["top"][:5]
+    ]
+    return "\n".join(["The largest clusters, by their best document:", *clusters, *notes(report)])
+
+
 def hex_id(found: "Found", position: int) -> str:
     return bytes(found.ids[position].astype(">u8")).hex()
 
