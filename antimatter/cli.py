@@ -14,6 +14,8 @@ Exit status: 0, 1 with a message for the user, 2 if the command line itself is w
 """
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from antimatter.errors import AntiMatterError
+from antimatter.terminal import visible
 
 PARAMS = Path("params.yaml")
 TRACED = ("collect", "clean", "filter", "dedup")
@@ -33,7 +36,26 @@ class HandEdited(AntiMatterError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an output in ASCII or Latin-1 shows what it can
     options = _parser().parse_args(arguments)
+    try:
+        status = _run(options)
+        if sys.stdout:
+            sys.stdout.flush()  # what fails here would otherwise fail where nobody can tell it
+    except BrokenPipeError:  # antimatter ... | head
+        _close_output()
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        _close_output()
+        print(f"error: cannot write: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         options.run(options)
     except AntiMatterError as error:
@@ -43,9 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # antimatter ... | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _close_output() -> None:
+    """What stdout still holds goes nowhere, without a second error when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -255,8 +280,8 @@ def _explain(name: str) -> None:
     for key in ("source", "origin"):
         known = [event.facts[key] for event in events if key in event.facts]
         if known:
-            print(f"  {key:<9} {known[0]}")
-    before = None
+            print(f"  {key:<9} {visible(known[0], exactly=True)}")
+    before = place = None
     for event in events:
         if event.verdict == "not run":
             print(f"{event.stage:<10} has not run")
@@ -264,22 +289,26 @@ def _explain(name: str) -> None:
             print(f"{event.stage:<10} does not know it: made from other input (see `dvc status`)")
         else:
             print(f"{event.stage:<10} {event.verdict:<9} {event.place}")
-            for line in _facts(event.facts, before):
+            for line in _facts(event.facts, before, (place, event.place)):
                 print(f"             {line}")
             if event.stage == "dedup":
                 for line in _duplicates_of(identity, event.facts):
                     print(f"             {line}")
             before = event.facts.get("text", before)
+        place = event.place
 
 
 def _duplicates_of(identity: bytes, facts: dict[str, Any]) -> list[str]:
-    """What a kept document stands for, and the command that shows duplicates beside each other."""
+    """What a kept document stands for, which of its lines were cut, and the command that shows duplicates beside each
+    other."""
     from antimatter.corpus import copies
+    from antimatter.dedup.duplicates import what_lines_did
 
-    standing = None if "reason" in facts else copies.standing(identity)
-    others = standing.stands_for - 1 if standing else 0
+    standing, is_kept = copies.standing(identity), "reason" not in facts
+    others = standing.stands_for - 1 if standing and is_kept else 0
     lines = [f"stands_for {others + 1:,} documents: {others:,} left for it"] if others > 0 else []
-    if standing and standing.cluster_size > 1:
+    lines += what_lines_did(standing, facts)
+    if standing and is_kept and standing.cluster_size > 1:
         lines.append(_cluster(standing.cluster, standing.cluster_size))
     if others > 0 or "kept_id" in facts:
         lines.append(f"antimatter duplicates {identity.hex()} shows both texts")
@@ -290,23 +319,26 @@ def _cluster(identity: bytes, size: int) -> str:
     return f"cluster {identity.hex()} of {size:,} documents"
 
 
-_NUMBERS = ("value", "threshold", "similarity", "containment", "estimated_similarity", "bands")
-_TOLD = ("source", "origin", "text", "reason", "metadata", "cluster", "cluster_size")
+_NUMBERS = ("value", "similarity", "threshold", "containment", "estimated_similarity", "bands")
+_TOLD = ("source", "origin", "text", "reason", "metadata", "cluster", "cluster_size", "shard", "row")
 
 
-def _facts(facts: dict[str, Any], before: str | None) -> list[str]:
-    """What is worth a line of its own in one event; the text only where it changed."""
+def _facts(facts: dict[str, Any], before: str | None, places: Sequence[str | None]) -> list[str]:
+    """What is worth a line of its own in one event; the text only where it changed, shard and row of the stage's input
+    only where neither of the places, that in the input and that in the output, says them."""
     lines = []
     if "reason" in facts:
-        numbers = [f"{key} {facts[key]:g}" for key in _NUMBERS if key in facts]
-        lines.append("  ".join([f"reason {facts['reason']}", *numbers]))
+        numbers = [f"{key} {facts[key]:g}" for key in _NUMBERS if key in facts and not _is_idle(key, facts)]
+        lines.append("  ".join([f"reason {visible(facts['reason'], exactly=True)}", *numbers]))
+    lines += _position(facts, [place for place in places if place])
     if "cluster_size" in facts:
         lines.append(_cluster(facts["cluster"], facts["cluster_size"]))
     for key, value in facts.items():
         if key in _TOLD or key in _NUMBERS or value == []:
             continue
         shown = value.hex() if isinstance(value, bytes) and len(value) == 16 else value
-        lines.append(f"{key} {', '.join(shown) if isinstance(shown, list) else shown}")
+        shown = ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown)
+        lines.append(f"{key} {visible(shown, exactly=True)}")
     text = facts.get("text")
     if text is not None:
         size = len(text.encode())
@@ -314,11 +346,24 @@ def _facts(facts: dict[str, Any], before: str | None) -> list[str]:
     return lines
 
 
+def _is_idle(key: str, facts: dict[str, Any]) -> bool:
+    """Whether a number says nothing: a value that is the similarity, a threshold that exact copies need not reach."""
+    if key == "value":
+        return bool(facts[key] == facts.get("similarity"))
+    return key == "threshold" and facts["reason"] == "dedup.exact"
+
+
+def _position(facts: dict[str, Any], places: Sequence[str]) -> list[str]:
+    from antimatter.corpus.shards import shard_name
+
+    words = {"shard": f"/{shard_name(facts.get('shard', 0))},", "row": f", row {facts.get('row')},"}
+    told = [f"{place}," for place in places]
+    return [f"{key} {facts[key]}" for key in words if key in facts and not any(words[key] in place for place in told)]
+
+
 def _excerpt(text: str, characters: int = 200) -> str:
-    """The beginning of a text on one line; control characters shown, not sent to the terminal."""
-    head = text[:characters].replace("\n", " ⏎ ")
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in head)
-    return shown + (" ..." if len(text) > characters else "")
+    """The beginning of a text on one line."""
+    return visible(text[:characters], exactly=True) + (" ..." if len(text) > characters else "")
 
 
 def _duplicates(options: argparse.Namespace) -> None:

@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from antimatter import params
+from antimatter.corpus import copies
 from antimatter.corpus.alarm import TooMuchRemoved, require_plausible_removal
 from antimatter.corpus.ledger import Counts
 from antimatter.dedup import corpus
 from antimatter.dedup.bands import say_curve
-from antimatter.dedup.summary import explain_losses, notes
+from antimatter.dedup.summary import notes
 from antimatter.execution import entry, workspace
 from antimatter.params.dedup import Dedup
 
@@ -31,20 +32,22 @@ def main() -> None:
 def build(work: workspace.Workspace) -> None:
     settings: Dedup = work.settings
     print(f"dedup: {say_curve(settings.bands, settings.rows)}", file=sys.stderr)
-    report = corpus.deduplicate(work, SOURCE, SIGNALS, settings)
-    for note in notes(report):
-        print(f"dedup: {note}", file=sys.stderr)
-    work.report(report)
+    work.report(corpus.deduplicate(work, SOURCE, SIGNALS, settings))
 
 
 def require_limit(work: workspace.Workspace, limit: float) -> None:
     """Before publication, of a run that has just ended or had ended under another limit."""
     report = work.reported()
+    for note in notes(report):
+        print(f"dedup: {note}", file=sys.stderr)
     try:
         require_plausible_removal(Counts.from_plain(report["sources"]), limit, "dedup")
     except TooMuchRemoved as error:
+        found = [cluster for cluster in copies.clusters(work.output) if set(error.sources) & set(cluster.sources)][:5]
+        told = [f"  {cluster.id.hex()}  {cluster.size:,} documents, {cluster.removed:,} removed" for cluster in found]
         look = f"Both texts of a pair: antimatter duplicates ID --from {work.output}"
-        raise TooMuchRemoved(f"{error}\n{explain_losses(report)}\n{look}") from None
+        message = "\n".join([str(error), "The largest clusters in it, by their best document:", *told, look])
+        raise TooMuchRemoved(message, error.sources) from None
 
 
 if __name__ == "__main__":

@@ -179,10 +179,30 @@ def test_the_life_of_a_document_that_stayed_reaches_its_tokens(data, capsys):
 
 def test_the_text_is_shown_where_it_changed_and_never_drives_the_terminal(data, capsys):
     out = explained(capsys, "wiki:a.txt")
-    assert r"15 bytes: the cat ⏎ sat\x1b[2J" in out
-    assert "11 bytes: the cat ⏎ sat\n" in out
+    assert r"15 bytes: the cat⏎sat\x1b[2J" in out
+    assert "11 bytes: the cat⏎sat\n" in out
     assert out.count("11 bytes as before") == 2
     assert "\x1b" not in out
+
+
+def test_no_fact_drives_the_terminal(data, capsys):
+    nasty = "x\x1b[2J\u202e\u200b\nstage      kept\x9b31m\u2028"
+    write_shard(Path("data/raw/documents/shard-00001.parquet"), documents((nasty, "text")))
+    gone = removed("clean", id=document_id("wiki", nasty), reason="odd", detail=nasty, also_failed=(nasty,))
+    write_shard(Path("data/cleaned/removed/shard-00000.parquet"), gone)
+    out = explained(capsys, document_id("wiki", nasty).hex())
+    shown = r"x\x1b[2J\u202e\u200b⏎stage      kept\x9b31m\u2028"
+    assert f"  origin    {shown}\n" in out and f"detail {shown}\n" in out and f"also_failed {shown}\n" in out
+    assert all(character.isprintable() for character in out.replace("\n", ""))
+
+
+def test_where_a_removed_document_lay_is_told_once(data, capsys):
+    out = explained(capsys, "wiki:b.txt")
+    assert "data/cleaned/documents/shard-00000.parquet, row 1\n" in out
+    assert not re.search(r"^ +(row|shard) ", out, re.MULTILINE)
+    shutil.rmtree("data/cleaned")
+    out = explained(capsys, "wiki:b.txt")
+    assert not re.search(r"^ +shard ", out, re.MULTILINE) and re.search(r"^ +row 1$", out, re.MULTILINE)
 
 
 def test_the_life_of_a_filtered_document_ends_with_the_reason_and_its_number(data, capsys):
@@ -205,7 +225,7 @@ def test_what_a_kept_document_shares_with_an_evaluation_set_is_told(data, capsys
 def test_a_duplicate_names_its_keeper(data, capsys):
     out = explained(capsys, document_id("wiki", "c.txt").hex().upper())
     assert f"kept_id {document_id('wiki', 'a.txt').hex()}" in out
-    assert "reason dedup.near  value 0.9  threshold 0.8  similarity 0.9" in out
+    assert "reason dedup.near  similarity 0.9  threshold 0.8\n" in out
 
 
 def test_a_stage_that_has_not_run_is_named(data, capsys):
@@ -368,6 +388,31 @@ def test_the_module_runs_as_a_command(project):
     assert result.stderr.startswith("error: 'zz' names no document")
 
 
+def piped(project, *arguments: str, **how) -> subprocess.CompletedProcess:
+    """The command as a process of its own."""
+    command = [sys.executable, "-m", "antimatter", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **how.pop("environment", {})}
+    return subprocess.run(command, cwd=project, stderr=subprocess.PIPE, env=environment, check=False, **how)
+
+
+def test_what_an_output_cannot_encode_is_written_out(data):
+    for encoding, shown in (("ascii", rb"the cat\u23cesat"), ("latin-1", rb"the cat\u23cesat")):
+        environment = {"PYTHONIOENCODING": encoding}
+        done = piped(data, "explain", "wiki:a.txt", environment=environment, stdout=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (0, b"") and shown in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("name", ["wiki:a.txt", "wiki:none.txt"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_more_is_a_message(data, name, unbuffered):
+    with open("/dev/full", "w") as full:
+        done = piped(data, "explain", name, stdout=full, environment={"PYTHONUNBUFFERED": unbuffered})
+    told = done.stderr.decode()
+    assert done.returncode == 1 and told.startswith("error: ") and told.count("\n") == 1
+    assert ("cannot write" in told) == (name == "wiki:a.txt")
+
+
 def test_clean_work_keeps_what_a_killed_run_could_go_on_from(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ANTIMATTER_WORK", str(tmp_path / "work"))
     unfinished = tmp_path / "work/train/abc"
@@ -447,8 +492,53 @@ def test_any_two_documents_are_compared_exactly(copied, capsys):
     assert r"says\x1b[2J such" in out
 
 
-def test_equal_texts_are_said_to_be_equal(copied, capsys):
-    assert "the texts are equal, character by character" in duplicated(capsys, KEPT, "--with", KEPT)
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (("same", "same"), "the texts are equal, character by character"),
+        (("", ""), "both texts are empty"),
+        (("\n", " "), "both texts are whitespace alone"),
+    ],
+)
+def test_texts_without_a_difference_to_see_are_said_to_be_so(project, capsys, monkeypatch, texts, words):
+    monkeypatch.setitem(made_copies.TEXTS, "wiki:near.txt", texts[0])
+    monkeypatch.setitem(made_copies.TEXTS, "wiki:nearer.txt", texts[1])
+    made_copies.write_data(project)
+    main(["profile", "demo"])
+    out = duplicated(capsys, "wiki:near.txt", "--with", "wiki:nearer.txt")
+    assert words in out and ("neither text has a word" in out) == (texts[0] != "same")
+
+
+def test_texts_too_long_to_compare_are_cut_around_their_first_difference(copied, capsys, monkeypatch):
+    monkeypatch.setattr(duplicates, "LONGEST", 200)
+    monkeypatch.setattr(duplicates, "PART", 100)
+    out = duplicated(capsys, "wiki:near.txt", "--whole")
+    first = made_copies.PARAGRAPHS.index("house 5")
+    assert f"below are 100 of them, from number {first - 10 + 1:,} on" in out
+    assert "[-mansion five-]" in out and "{+house 5+}" in out and "Paragraph 4 " not in out and "The end" not in out
+
+
+def test_an_exact_copy_was_judged_by_no_threshold(copied, capsys):
+    assert "threshold" not in duplicated(capsys, "web:exact.txt")
+    assert "threshold" not in explained(capsys, "web:exact.txt").split("dedup      removed")[1]
+
+
+def test_what_the_pass_over_lines_did_is_told(copied, capsys):
+    made_copies.write_lines(copied)
+    told = "2 of 25 lines or paragraphs were cut (1,140 characters): they stand in other documents"
+    assert told in explained(capsys, KEPT) and "were cut" not in explained(capsys, "web:alone.txt")
+    why = "1 sentence was left (dedup.lines.min_sentences is 3)"
+    out = explained(capsys, "web:empty lines.txt")
+    assert "8 of 9 lines or paragraphs were cut (40 characters)" in out and why in out
+    out = duplicated(capsys, "web:empty lines.txt")
+    assert "left for no other document" in out and "8 of 9 lines or paragraphs were cut" in out and why in out
+
+
+def test_a_document_that_is_no_longer_in_the_input_of_dedup_is_said_to_be_missing(copied, capsys):
+    for path in Path("data/filtered/documents").glob("*.parquet"):
+        table = pq.read_table(path)
+        write_shard(path, table.slice(table.num_rows if "00000" in path.name else 0))
+    assert duplicated(capsys).splitlines()[1].split()[3:6] == ["(not", "in", "data/filtered)"]
 
 
 def test_without_a_document_the_largest_clusters_are_listed(copied, capsys):
@@ -464,6 +554,9 @@ def test_without_a_document_the_largest_clusters_are_listed(copied, capsys):
         (["wiki:short.txt"], "stage filter removed it (gopher_quality.words)"),
         (["--with", "wiki:kept.txt"], "--with ID needs a document to show it with"),
         (["wiki:kept.txt", "--with", "zz"], "'zz' names no document"),
+        (["wiki:kept.txt", "--with", KEPT[:8]], f"wiki:kept.txt and {KEPT[:8]} are one document"),
+        (["wiki:kept.txt", "--from", "data/filtered"], "data/filtered is no output of dedup"),
+        (["--from", "data/none"], "data/none is no output of dedup"),
     ],
 )
 def test_duplicates_of_what_cannot_be_compared_are_a_message(copied, capsys, arguments, message):
@@ -496,7 +589,10 @@ def test_on_a_terminal_differences_are_coloured_unless_that_is_switched_off(copi
 
 def test_explain_tells_what_a_duplicate_shares_and_what_a_kept_document_stands_for(copied, capsys):
     out = explained(capsys, "wiki:near.txt")
-    assert "similarity 0.81  containment 0.84  estimated_similarity 0.79  bands 3\n" in out
+    assert (
+        "reason dedup.near  similarity 0.81  threshold 0.8  containment 0.84  estimated_similarity 0.79  bands 3\n"
+        in out
+    )
     assert f"cluster {KEPT} of 4 documents\n" in out and "cluster_size" not in out
     assert f"antimatter duplicates {made_copies.identity('wiki:near.txt').hex()} shows both texts" in out
     out = explained(capsys, KEPT)
@@ -507,5 +603,5 @@ def test_explain_tells_what_a_duplicate_shares_and_what_a_kept_document_stands_f
 def test_check_tells_which_pairs_the_bands_find(project, capsys):
     main(["profile", "demo"])
     main(["check"])
-    curve = ".50 5 %, .60 21 %, .70 56 %, .80 92 %, .90 100 %"
+    curve = ".50 5 %, .60 21 %, .70 56 %, .80 92 %, .90 over 99 %"
     assert f"\ndedup  14 bands x 8 rows find a pair of similarity {curve}\n" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """The alarm: a stage that removes most of a source is more often wrong than right."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +13,11 @@ FEWEST_DOCUMENTS = 100  # below this a share says little
 
 class TooMuchRemoved(AntiMatterError, RuntimeError):
     """A source lost more than the settings allow, or nothing is left."""
+
+    def __init__(self, message: str, sources: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.sources = tuple(sources)
+        """Those that lost too much."""
 
 
 class Limit(NamedTuple):
@@ -36,22 +41,26 @@ def require_plausible_removal(
             document is left at all. To be asked before anything is published.
     """
     usual = Limit(max_share, f"{stage}.max_removed_share_per_source")
-    too_much = []
+    too_much = {}
     for name, flow in sorted(counts.sources.items()):
         limit = others.get(name, usual)
         # one rounded division, so equality with a decimal limit is seen; a product of floats would miss it
         if flow.documents_in >= FEWEST_DOCUMENTS and flow.documents_removed / flow.documents_in > limit.share:
-            too_much.append(f"{_told(name, flow)}; {limit.parameter} allows {100 * limit.share:g} %")
+            too_much[name] = f"{_told(name, flow)}; {limit.parameter} allows {100 * limit.share:g} %"
     if too_much:
         raise TooMuchRemoved(
             f"stage {stage} removed too much of a source; nothing was published:\n  "
-            + "\n  ".join(too_much)
-            + "\nIf that is right, raise that parameter in params.yaml; if not, look at what produced these reasons."
+            + "\n  ".join(too_much.values())
+            + "\nIf that is right, raise that parameter in params.yaml; if not, look at what produced these reasons.",
+            sources=list(too_much),
         )
     losses = heavy_losses(counts)
     flows = counts.sources.values()
     if flows and not any(flow.documents_out for flow in flows):
-        raise TooMuchRemoved(f"stage {stage} removed every document; nothing was published:\n  " + "\n  ".join(losses))
+        raise TooMuchRemoved(
+            f"stage {stage} removed every document; nothing was published:\n  " + "\n  ".join(losses),
+            sorted(counts.sources),
+        )
     for line in losses:
         print(f"{stage}: most of a source was removed: {line}", file=sys.stderr)
     return losses

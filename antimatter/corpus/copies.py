@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from antimatter.corpus import history
 from antimatter.corpus.shards import read_shard, shard_paths
@@ -21,6 +22,8 @@ from antimatter.errors import AntiMatterError
 TEXTS = Path("data/filtered/documents")
 VERDICTS = Path("data/deduplicated")
 """Or the unpublished output of a stage that stopped."""
+_BEFORE = ("collect", "clean", "filter")
+"""The stages whose removed documents dedup has never read."""
 
 
 class NotCompared(AntiMatterError, LookupError):
@@ -44,6 +47,8 @@ class Removal:
     id: bytes
     source: str
     reason: str
+    value: float | None
+    """What was judged: the similarity, or the sentences that the pass over lines left."""
     threshold: float | None
     kept_id: bytes | None
     """The document that it left for; none where a reason needs no other document."""
@@ -67,6 +72,10 @@ class Standing:
     cluster_size: int
     nearest_id: bytes | None
     nearest_similarity: float | None
+    lines_units: int | None = None
+    """Its lines or paragraphs; this and the next two only if the pass over lines ran, and read the document."""
+    lines_units_removed: int | None = None
+    lines_characters_removed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +94,14 @@ def identify(name: str, verdicts: Path = VERDICTS) -> bytes:
 
     name    32 hex digits, the first of them (at least 6), or source:origin
 
-    Raises: UnknownDocument, NotCompared (removed by an earlier stage, or dedup read other input), MissingData.
+    Raises: UnknownDocument, NotCompared (removed by an earlier stage, dedup read other input, or `verdicts` is no
+    output of it), MissingData.
     """
-    shard_paths(verdicts / "removed")
+    _require_output(verdicts)
     identity, events = history.life(name)
     for event in events:
         told = f"`antimatter explain {identity.hex()}` tells more"
-        if event.verdict == "removed" and event.stage != "dedup":
+        if event.verdict == "removed" and event.stage in _BEFORE:
             raise NotCompared(
                 f"document {identity.hex()} never reached dedup: stage {event.stage} removed it "
                 f"({event.facts.get('reason', 'no reason given')}). {told}."
@@ -131,12 +141,18 @@ def standing(identity: bytes, verdicts: Path = VERDICTS) -> Standing | None:
     """What dedup found out about a document; None if it did not read it, or has not run."""
     if not (verdicts / "signals").exists():
         return None
-    found = _rows(verdicts / "signals", "id", [identity], list(Standing.__dataclass_fields__)).to_pylist()
+    present = pq.read_schema(shard_paths(verdicts / "signals")[0]).names
+    wanted = [name for name in Standing.__dataclass_fields__ if name in present]
+    found = _rows(verdicts / "signals", "id", [identity], wanted).to_pylist()
     return Standing(**found[0]) if found else None
 
 
 def clusters(verdicts: Path = VERDICTS) -> list[Cluster]:
-    """Clusters of at least two documents, the largest first."""
+    """Clusters of at least two documents, the largest first.
+
+    Raises: NotCompared (`verdicts` is no output of dedup), MissingData.
+    """
+    _require_output(verdicts)
     parts = []
     for path in shard_paths(verdicts / "signals"):
         table = read_shard(path, ["source", "stands_for", "cluster", "cluster_size"])
@@ -160,6 +176,17 @@ def clusters(verdicts: Path = VERDICTS) -> list[Cluster]:
         for row in grouped.to_pylist()
     ]
     return sorted(found, key=lambda cluster: (-cluster.size, cluster.id))
+
+
+def _require_output(verdicts: Path) -> None:
+    """Whether the stage has not run is for its own folder to say; any other one was named by the user."""
+    if verdicts == VERDICTS:
+        shard_paths(verdicts / "removed")
+    elif not all(any((verdicts / part).glob("shard-*.parquet")) for part in ("removed", "signals")):
+        raise NotCompared(
+            f"{verdicts} is no output of dedup: it lacks shards in removed/ and signals/. Name the folder that the "
+            "stage named when it stopped."
+        )
 
 
 def _removals(column: str, identity: bytes, verdicts: Path) -> list[Removal]:

@@ -10,11 +10,13 @@ remove c only if a or another kept document matches c itself.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from antimatter.dedup.candidates import Candidates
+from antimatter.dedup.scratch import allocate
 from antimatter.dedup.verify import agreements, common, highest_possible, shared_bands
 
 STATISTICS = ("met", "skipped_by_size", "skipped_by_signature", "compared", "duplicates", "left_out")
@@ -48,6 +50,8 @@ class Verdicts:
     """float64[C]: share of places in which their signatures agree"""
     bands: np.ndarray
     """int32[C]: bands in which their signatures agree"""
+    has_met: np.ndarray
+    """bool[C]: a bucket held a kept document before it"""
     parent: np.ndarray
     """int32[C]: towards the best rank of its cluster: all that verified pairs connect"""
     statistics: np.ndarray
@@ -66,6 +70,7 @@ class Verdicts:
             containment=np.zeros(candidates),
             estimate=np.zeros(candidates),
             bands=np.zeros(candidates, dtype=np.int32),
+            has_met=np.zeros(candidates, dtype=bool),
             parent=np.arange(candidates, dtype=np.int32),
             statistics=np.zeros(len(STATISTICS), dtype=np.int64),
             similarities=np.zeros(BINS + 1, dtype=np.int64),
@@ -82,12 +87,17 @@ class Leaders:
 
     def __init__(self, folder: Path, buckets: int, memberships: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        kind = np.int32 if memberships < 2**31 else np.int64
-        self.heads = np.memmap(folder / "heads", dtype=kind, mode="w+", shape=buckets).view(np.ndarray)
+        kind = np.dtype(np.int32 if memberships < 2**31 else np.int64)
+
+        def mapped(name: str, kind: np.dtype[Any], entries: int) -> np.ndarray:
+            allocate(folder / name, kind.itemsize * entries)
+            return np.memmap(folder / name, dtype=kind, mode="r+", shape=entries).view(np.ndarray)
+
+        self.heads = mapped("heads", kind, buckets)
         self.heads[:] = -1
-        self.counts = np.memmap(folder / "counts", dtype=np.int32, mode="w+", shape=buckets).view(np.ndarray)
-        self.members = np.memmap(folder / "members", dtype=np.int32, mode="w+", shape=memberships).view(np.ndarray)
-        self.before = np.memmap(folder / "before", dtype=kind, mode="w+", shape=memberships).view(np.ndarray)
+        self.counts = mapped("counts", np.dtype(np.int32), buckets)
+        self.members = mapped("members", np.dtype(np.int32), memberships)
+        self.before = mapped("before", kind, memberships)
         self.filled = 0
 
 
@@ -116,7 +126,7 @@ def meet(
         ranks, buckets, leaders.heads, leaders.counts, leaders.members, leaders.before, leaders.filled,
         candidates.offsets, candidates.counts, candidates.shingles, candidates.signatures,
         verdicts.keeper, verdicts.nearest, verdicts.similarity, verdicts.containment, verdicts.estimate, verdicts.bands,
-        verdicts.parent, verdicts.statistics, verdicts.similarities, verdicts.errors,
+        verdicts.has_met, verdicts.parent, verdicts.statistics, verdicts.similarities, verdicts.errors,
         threshold, least, most, rows, np.empty(widest * most, dtype=np.int32),
     )  # fmt: skip
 
@@ -125,7 +135,7 @@ def meet(
 def _meet(  # type: ignore[no-untyped-def]
     ranks, buckets, heads, counts, members, before, filled,
     offsets, sizes, shingles, signed,
-    keeper, nearest, similarity, containment, estimate, bands, parent, statistics, similarities, errors,
+    keeper, nearest, similarity, containment, estimate, bands, has_met, parent, statistics, similarities, errors,
     threshold, least, most, rows, met,
 ):  # fmt: skip
     first = 0
@@ -143,6 +153,7 @@ def _meet(  # type: ignore[no-untyped-def]
             statistics[5] += max(0, counts[bucket] - most)
             end += 1
         met[:found].sort()
+        has_met[rank] = found > 0
         mine = shingles[offsets[rank] : offsets[rank] + sizes[rank]]
         best, index = -1.0, 0
         while index < found:

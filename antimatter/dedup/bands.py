@@ -4,7 +4,18 @@ signature   v v v v v v v v | v v v v v v v v | ...        14 bands of 8 rows
 key64                K0     |        K1       | ...        equal keys in one band: one bucket
 """
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Buckets(NamedTuple):
+    """What scratch/buckets/ holds, a file a partition."""
+
+    first: np.ndarray
+    """int64[partitions+1]: number of the first bucket of each"""
+    members: int
+    largest: int
 
 
 def find_probability(similarity: float, bands: int, rows: int) -> float:
@@ -14,17 +25,17 @@ def find_probability(similarity: float, bands: int, rows: int) -> float:
 
 def s_curve(bands: int, rows: int) -> dict[str, float]:
     """find_probability at 0.50, 0.55, ... 1.00, for the report."""
-    return {f"{tenth / 100:.2f}": round(find_probability(tenth / 100, bands, rows), 4) for tenth in range(50, 101, 5)}
+    return {f"{part / 100:.2f}": round(find_probability(part / 100, bands, rows), 4) for part in range(50, 101, 5)}
 
 
 def say_curve(bands: int, rows: int) -> str:
     """The curve in a line.
 
     >>> say_curve(14, 8)
-    '14 bands x 8 rows find a pair of similarity .50 5 %, .60 21 %, .70 56 %, .80 92 %, .90 100 %'
+    '14 bands x 8 rows find a pair of similarity .50 5 %, .60 21 %, .70 56 %, .80 92 %, .90 over 99 %'
     """
-    found = {tenths: find_probability(tenths / 10, bands, rows) for tenths in range(5, 10)}
-    told = ", ".join(f".{tenths}0 {100 * part:.0f} %" for tenths, part in found.items())
+    percent = {tenths: 100 * find_probability(tenths / 10, bands, rows) for tenths in range(5, 10)}
+    told = ", ".join(f".{tenths}0 {'over 99' if part >= 99.5 else f'{part:.0f}'} %" for tenths, part in percent.items())
     return f"{bands} bands x {rows} rows find a pair of similarity {told}"
 
 

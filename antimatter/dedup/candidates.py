@@ -15,8 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from antimatter.dedup.scratch import save
+from antimatter.dedup.scratch import allocate, save
 from antimatter.dedup.shingles import Shingles
+from antimatter.errors import AntiMatterError
+
+
+class DamagedScratch(AntiMatterError, RuntimeError):
+    """Scratch files are not what an unfinished run left."""
 
 
 class Candidates(NamedTuple):
@@ -29,22 +34,31 @@ class Candidates(NamedTuple):
 
 
 def create(folder: Path, places: np.ndarray, permutations: int) -> None:
-    """Files for C >= 1 candidates with room for places[rank] shingles each. Space on disk is taken now, so that a full
-    disk is an error here and not a crash while mapped pages are written. Files of a killed run are left as they are."""
+    """Files for C >= 1 candidates with room for places[rank] shingles each; those of a killed run are taken over.
+
+    Raises: DiskFull, DamagedScratch if files of other candidates are there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     offsets = np.concatenate([[0], np.cumsum(places)]).astype(np.int64)
+    sizes = {
+        "counts.i64": 8 * len(places),
+        "shingles.u64": 8 * int(offsets[-1]),
+        "signatures.u64": 8 * len(places) * permutations,
+    }
+    if (folder / "offsets.npy").exists():  # written last: the others are whole
+        found = {name: (folder / name).stat().st_size if (folder / name).exists() else 0 for name in sizes}
+        if found != sizes or not np.array_equal(np.load(folder / "offsets.npy"), offsets):
+            raise DamagedScratch(f"{folder} holds other candidates than these. ANTIMATTER_FRESH=1 starts over.")
+        return
+    for name, size in sizes.items():
+        allocate(folder / name, size)
     save(folder / "offsets.npy", offsets)
-    for name, entries in (
-        ("counts.i64", len(places)),
-        ("shingles.u64", int(offsets[-1])),
-        ("signatures.u64", len(places) * permutations),
-    ):
-        path = folder / name
-        if not path.exists() or path.stat().st_size != 8 * entries:
-            with open(path, "wb") as file:
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, 8 * entries)
-                file.truncate(8 * entries)
+
+
+def require_filled(folder: Path) -> None:
+    """Raises DamagedScratch unless every candidate has shingles."""
+    if not view(folder).counts.all():
+        raise DamagedScratch(f"{folder} lacks shingles that were recorded as written. ANTIMATTER_FRESH=1 starts over.")
 
 
 def view(folder: Path, mode: str = "r") -> Candidates:

@@ -63,8 +63,15 @@ def _doubtful(data, offsets):  # type: ignore[no-untyped-def]
     for d in range(len(found)):
         i, end = offsets[d], offsets[d + 1]
         while i < end:
-            if data[i] < 0xCC:  # below U+0300
-                i += 1 if data[i] < 0x80 else 2
+            if i + 32 <= end:  # at memory speed where nothing is at U+0300 or above
+                largest = np.uint8(0)
+                for ahead in range(32):
+                    largest = max(largest, data[i + ahead])
+                if largest < 0xCC:
+                    i += 32
+                    continue
+            if data[i] < 0xCC:
+                i += 1
                 continue
             point, i = decode(data, i)
             if not 0x2002 <= point <= 0x20CF:
@@ -85,6 +92,15 @@ def _collapsed(data, offsets, flags):  # type: ignore[no-untyped-def]
         first = size
         waits = False
         while i < end:
+            if 32 < data[i] < 128:  # most of most texts
+                if waits:
+                    out[size] = 32
+                    size += 1
+                    waits = False
+                out[size] = data[i]
+                size += 1
+                i += 1
+                continue
             point, behind = decode(data, i)
             if flags[point] & SPACE:
                 waits = size > first

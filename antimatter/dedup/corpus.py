@@ -5,75 +5,50 @@
     buckets     equal band keys meet; those of one document go              shuffle by key
     candidates  documents in buckets are ranked; their shingles are written workers, shard by shard
     members     memberships of buckets, by rank                             shuffle by rank
-    meet        in rank order, each candidate meets the kept ones           here: a comparison takes a microsecond
+    meet        in rank order, each candidate meets the kept ones           here: 1 to 2 us a comparison of 300 shingles
     lines       what stands in several documents that are kept, if asked    shuffle by hash
     part        what stays, the ledger, the signals                         workers, shard by shard
     spans       passages that are repeated in them, counted if asked        shuffles by hash
 
-Memory here: 5 bytes a document, about 150 a document that shares a bucket or its content with another; in each worker
-one shard, or one partition of a shuffle (64 MB). Everything else lies in files.
+Memory here: 5 bytes a document (56 with an optional pass), and at the peak about 250 a document that shares a bucket or
+its content with another; in each worker a shard, or a partition of a shuffle (about 300 MB). The rest lies in files.
 """
 
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from antimatter.corpus.shards import shard_paths
-from antimatter.dedup import candidates, lines, shard, spans
+from antimatter.dedup import candidates, lines, parting, shard, spans
 from antimatter.dedup.assign import Leaders, Verdicts, meet, rank_order
-from antimatter.dedup.scratch import arrow_path, from_halves, halves, map_arrow, save, write_arrow
-from antimatter.dedup.shard import Places
+from antimatter.dedup.bands import Buckets
+from antimatter.dedup.outcome import kept, resolve, verdict_rows
+from antimatter.dedup.scratch import arrow_path, halves, map_arrow, save, write_arrow
+from antimatter.dedup.shard import Places, rows_by_shard
 from antimatter.dedup.summary import summary
 from antimatter.dedup.verify import least_agreements
+from antimatter.errors import AntiMatterError
 from antimatter.execution.progress import Progress
 from antimatter.execution.workspace import Workspace
 from antimatter.params.dedup import Dedup
 
 ROWS = 4_000_000
 """Of a shuffle that meet in one place."""
+TOGETHER = 10_000
+"""Candidates that meet the others in one call."""
+REMAP = 20
+"""Calls after which the files of the candidates are mapped anew: what was read of them leaves memory."""
+MOST_DOCUMENTS = 1_000_000
+"""For datasketch's index."""
 
 
-class Buckets(NamedTuple):
-    """What scratch/buckets/ holds, a file a partition."""
-
-    first: np.ndarray
-    """int64[partitions+1]: number of the first bucket of each"""
-    members: int
-    largest: int
-
-
-class Found(NamedTuple):
-    """What became of the documents that share a bucket or their content with another, ascending by document."""
-
-    documents: np.ndarray
-    """int64[m]"""
-    representative: np.ndarray
-    """int64[m]: position of the best of equal content; its own if it is that"""
-    rank: np.ndarray
-    """int64[m] among candidates, -1 if it shares no bucket; of copies their representative's"""
-    nearest: np.ndarray
-    """int64[m]: position of the document that it resembles most, or leaves for; -1: none"""
-    is_copy: np.ndarray
-    """bool[m]: leaves as an exact copy of `nearest`"""
-    is_removed: np.ndarray
-    """bool[m]"""
-    cluster: np.ndarray
-    """int64[m]: position of the best of its cluster"""
-    cluster_size: np.ndarray
-    """int64[m]"""
-    copies: np.ndarray
-    """int64[m]: documents of equal content, itself included"""
-    stands_for: np.ndarray
-    """int64[m]: itself and those that left for it; 0 if it is removed"""
-    ids: np.ndarray
-    """uint64[m, 2]"""
-    sources: np.ndarray
-    """int32[m], into source_names"""
-    source_names: list[str]
+class TooManyDocuments(AntiMatterError, ValueError):
+    """datasketch's index would not fit into memory."""
 
 
 def deduplicate(work: Workspace, documents: Path, signals: Path | None, settings: Dedup) -> dict[str, Any]:
@@ -87,6 +62,8 @@ def deduplicate(work: Workspace, documents: Path, signals: Path | None, settings
     sketched = work.map(partial(shard.sketch_shard, places=places, settings=settings), shards, title="sketch")
     starts = np.cumsum([0] + [result["documents"] for result in sketched]).astype(np.int64)
     save(places.scratch / "starts.npy", starts)
+    if settings.index == "datasketch":
+        require_few(int(starts[-1]))
     copies, representatives = find_copies(work, places, settings, starts)
     buckets = find_buckets(work, places, settings, starts)
     chosen, by_rank = rank_candidates(places, settings, starts, len(buckets.first) - 1)
@@ -98,30 +75,53 @@ def deduplicate(work: Workspace, documents: Path, signals: Path | None, settings
     save(places.scratch / "kept.npy", kept(found, int(starts[-1])))
     report: dict[str, Any] = {}
     if settings.lines.unit != "none":
-        repeated = lines.find_repeated(
-            work, documents, shards, unit=settings.lines.unit, min_words=settings.lines.min_words
-        )
-    results = work.map(partial(shard.part_shard, places=places, settings=settings), shards, title="part")
+        repeated = lines.find_repeated(work, documents, shards, settings.lines)
+    results = work.map(partial(parting.part_shard, places=places, settings=settings), shards, title="part")
     if settings.lines.unit != "none":
         report["lines"] = lines.summary(work.scratch, repeated, [result["lines"] for result in results])
     if settings.repeated_spans:
-        report["repeated_spans"] = spans.find_repeated(work, documents, shards, words=settings.repeated_spans)
+        report["repeated_spans"] = spans.find_repeated(work, shards, words=settings.repeated_spans)
     return summary(work.counts(results), found, verdicts, buckets, hottest, settings) | report
 
 
+def require_few(documents: int) -> None:
+    """Raises TooManyDocuments for more than datasketch's index is for."""
+    if documents > MOST_DOCUMENTS:
+        raise TooManyDocuments(
+            f"dedup.index: datasketch keeps 5.5 KB a document in memory, and there are {documents:,} documents. "
+            "Set dedup.index to bands in params.yaml: it finds the same."
+        )
+
+
 def find_copies(work: Workspace, places: Places, settings: Dedup, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(copies ascending, representative of each), document numbers int64. Writes scratch/is_copy.npy."""
+    """(copies ascending, representative of each), document numbers int64. Writes scratch/is_copy.npy.
+
+    The best of equal documents in a shard stands for them, then the best of these: so a million of them in each of a
+    thousand shards meet as a thousand.
+    """
     documents, shards = int(starts[-1]), range(len(starts) - 1)
     partitions = documents * 4 // ROWS + 1  # a row takes as much as four of the others
     rows = partial(shard.copy_rows, places=places, settings=settings, starts=starts, partitions=partitions)
     merge = partial(shard.merge_copies, places=places, settings=settings)
     work.exchange(rows, shards, partitions, merge, title="copies")
-    batches = [map_arrow(arrow_path(places.scratch, "copies", partition)) for partition in range(partitions)]
-    copies = np.concatenate([batch.column("copy").to_numpy() for batch in batches])
-    representatives = np.concatenate([batch.column("representative").to_numpy() for batch in batches])
+    copies, representatives = read_copies(places, "copies", partitions)
+    own_copies, own_bests = read_copies(places, "own_copies", len(shards))
+    if len(copies):
+        at = np.minimum(np.searchsorted(copies, own_bests), len(copies) - 1)
+        own_bests = np.where(copies[at] == own_bests, representatives[at], own_bests)
+    copies, representatives = np.concatenate([copies, own_copies]), np.concatenate([representatives, own_bests])
     is_copy = np.zeros(documents, dtype=bool)
     is_copy[copies] = True
     save(places.scratch / "is_copy.npy", is_copy)
+    order = np.argsort(copies)
+    return copies[order], representatives[order]
+
+
+def read_copies(places: Places, kind: str, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """(copies ascending, their representatives) of all parts."""
+    batches = [map_arrow(arrow_path(places.scratch, kind, part)) for part in range(parts)]
+    copies = np.concatenate([batch.column("copy").to_numpy() for batch in batches])
+    representatives = np.concatenate([batch.column("representative").to_numpy() for batch in batches])
     order = np.argsort(copies)
     return copies[order], representatives[order]
 
@@ -165,17 +165,6 @@ def rank_candidates(
     return chosen, by_rank
 
 
-def rows_by_shard(
-    places: Places, starts: np.ndarray, documents: np.ndarray
-) -> Iterator[tuple[pa.RecordBatch, np.ndarray, slice]]:
-    """(index of a shard, rows in it, where they lie in `documents`), for ascending documents."""
-    bounds = np.searchsorted(documents, starts)
-    for index in range(len(starts) - 1):
-        own = slice(int(bounds[index]), int(bounds[index + 1]))
-        if own.start < own.stop:
-            yield map_arrow(arrow_path(places.scratch, "index", index)), documents[own] - starts[index], own
-
-
 def near_duplicates(
     work: Workspace, places: Places, settings: Dedup, starts: np.ndarray, buckets: Buckets, ranked: np.ndarray
 ) -> tuple[Verdicts, list[tuple[int, int]]]:
@@ -192,107 +181,34 @@ def near_duplicates(
     candidates.create(places.candidates, pieces, settings.bands * settings.rows)
     shingle = partial(shard.shingle_candidates, places=places, settings=settings, starts=starts)
     work.map(shingle, range(len(starts) - 1), title="shingles")
+    candidates.require_filled(places.candidates)
     partitions = buckets.members // ROWS + 1
     rows_of = partial(shard.member_rows, places=places, first=buckets.first, count=len(ranked), partitions=partitions)
     merge = partial(shard.merge_members, places=places)
     work.exchange(rows_of, range(len(buckets.first) - 1), partitions, merge, title="members")
     leaders = Leaders(places.scratch / "leaders", int(buckets.first[-1]), buckets.members)
-    files = candidates.view(places.candidates)
     least = least_agreements(settings.threshold, settings.bands * settings.rows)
-    with Progress("meet", partitions) as progress:
-        for partition in range(partitions):
-            batch = map_arrow(arrow_path(places.scratch, "members", partition))
+    ranks_of = np.bincount(np.arange(len(ranked)) * partitions // len(ranked), minlength=partitions)
+    with Progress("meet", int((-(-ranks_of // TOGETHER)).sum())) as progress:
+        for number, (rank, bucket) in enumerate(memberships(places, partitions)):
+            if number % REMAP == 0:
+                files = candidates.view(places.candidates)
             meet(
-                batch.column("rank").to_numpy(), batch.column("bucket").to_numpy(), leaders, files, verdicts,
+                rank, bucket, leaders, files, verdicts,
                 threshold=settings.threshold, least=least, most=settings.leaders_per_bucket, rows=settings.rows,
             )  # fmt: skip
-            progress.advance(0, 0)
+            progress.advance(int(rank[-1] - rank[0]) + 1, 0)
     over = np.flatnonzero(leaders.counts > settings.leaders_per_bucket)
     hottest = over[np.lexsort((leaders.members[leaders.heads[over]], -leaders.counts[over]))]
     return verdicts, [(int(leaders.counts[bucket]), int(leaders.members[leaders.heads[bucket]])) for bucket in hottest]
 
 
-def resolve(
-    places: Places,
-    starts: np.ndarray,
-    copies: np.ndarray,
-    representatives: np.ndarray,
-    ranked: np.ndarray,
-    verdicts: Verdicts,
-) -> Found:
-    """Both kinds of verdicts together, so that every keeper is kept.
-
-    A copy has the shingles of its representative. Where that one itself left for a third document, the third was
-    verified against those same shingles: it becomes the copy's keeper, at the same similarity.
-    """
-    documents = np.unique(np.concatenate([copies, representatives, ranked]))
-    rank = np.full(len(documents), -1, dtype=np.int64)
-    rank[np.searchsorted(documents, ranked)] = np.arange(len(ranked))
-    representative = np.arange(len(documents))
-    copy_places = np.searchsorted(documents, copies)
-    representative[copy_places] = np.searchsorted(documents, representatives)
-    rank = rank[representative]
-    position = np.searchsorted(documents, ranked)  # by rank
-    is_near = np.zeros(len(documents), dtype=bool)
-    nearest, cluster = np.full(len(documents), -1), representative.copy()
-    met = np.flatnonzero(rank >= 0)
-    is_near[met] = verdicts.keeper[rank[met]] >= 0
-    nearest[met] = np.where(verdicts.nearest[rank[met]] >= 0, position[verdicts.nearest[rank[met]]], -1)
-    cluster[met] = position[verdicts.clusters()[rank[met]]]
-    is_copy = (representative != np.arange(len(documents))) & ~is_near
-    nearest[is_copy] = representative[is_copy]
-    ids, sources, names = np.empty((len(documents), 2), np.uint64), np.empty(len(documents), np.int32), dict[str, int]()
-    for batch, rows, own in rows_by_shard(places, starts, documents):
-        ids[own] = halves(batch.column("id").take(pa.array(rows)))
-        coded = batch.column("source").take(pa.array(rows)).dictionary_encode()
-        codes = [names.setdefault(name, len(names)) for name in coded.dictionary.to_pylist()]
-        sources[own] = np.array(codes, dtype=np.int32)[coded.indices.to_numpy()]
-    is_removed, m = is_near | is_copy, len(documents)
-    return Found(
-        documents=documents,
-        representative=representative,
-        rank=rank,
-        nearest=nearest,
-        is_copy=is_copy,
-        is_removed=is_removed,
-        cluster=cluster,
-        cluster_size=np.bincount(cluster, minlength=m)[cluster],
-        copies=np.bincount(representative, minlength=m)[representative],
-        stands_for=np.where(is_removed, 0, 1 + np.bincount(nearest[is_removed], minlength=m)),
-        ids=ids,
-        sources=sources,
-        source_names=list(names),
-    )
-
-
-def kept(found: Found, documents: int) -> np.ndarray:
-    """bool[documents]: those that are not removed."""
-    keeps = np.ones(documents, dtype=bool)
-    keeps[found.documents[found.is_removed]] = False
-    return keeps
-
-
-def verdict_rows(found: Found, verdicts: Verdicts, own: slice, start: int) -> pa.Table:
-    """Verdicts on found.documents[own], which lie in the shard whose first document is `start`."""
-    rank, nearest, is_copy, is_removed = found.rank[own], found.nearest[own], found.is_copy[own], found.is_removed[own]
-    has_none, is_plain = nearest < 0, (nearest < 0) | is_copy
-
-    def measured(values: np.ndarray, of_copies: float, mask: np.ndarray, kind: pa.DataType) -> pa.Array:
-        taken = values[rank] if len(values) else np.zeros(len(rank))
-        return pa.array(np.where(is_copy, of_copies, taken), kind, mask=mask)
-
-    reasons = np.where(is_copy, "dedup.exact", "dedup.near")
-    columns = [
-        pa.array((found.documents[own] - start).astype(np.int32)),
-        pa.array(reasons, pa.string(), mask=~is_removed),
-        from_halves(found.ids[nearest], has_none),
-        measured(verdicts.similarity, 1.0, has_none, pa.float64()),
-        measured(verdicts.containment, 1.0, has_none, pa.float64()),
-        measured(verdicts.estimate, 0.0, is_plain, pa.float64()),
-        measured(verdicts.bands, 0, is_plain, pa.int32()),
-        from_halves(found.ids[found.cluster[own]]),
-        pa.array(found.cluster_size[own].astype(np.int32)),
-        pa.array(found.copies[own].astype(np.int32)),
-        pa.array(found.stands_for[own].astype(np.int32)),
-    ]
-    return pa.Table.from_arrays(columns, schema=shard.VERDICT)
+def memberships(places: Places, partitions: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(rank, bucket) of some ranks at a time, in order; between them a signal is heard."""
+    for partition in range(partitions):
+        batch = map_arrow(arrow_path(places.scratch, "members", partition))
+        rank, bucket = batch.column("rank").to_numpy(), batch.column("bucket").to_numpy()
+        if len(rank):
+            bounds = np.searchsorted(rank, range(int(rank[0]), int(rank[-1]) + 1, TOGETHER)).tolist()
+            for low, high in itertools.pairwise([*bounds, len(rank)]):
+                yield rank[low:high], bucket[low:high]

@@ -1,20 +1,28 @@
 """What `antimatter duplicates` prints: the largest clusters, what left for a document, two documents side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from antimatter.corpus import copies
-from antimatter.corpus.copies import Document, NotCompared, Removal
+from antimatter.corpus.copies import Document, NotCompared, Removal, Standing
 from antimatter.dedup import side_by_side
-from antimatter.dedup.terminal import visible
 from antimatter.params.dedup import Dedup
+from antimatter.terminal import visible
 
 LISTED = 20
 """Clusters, or documents that left for another, unless all are asked for."""
+LONGEST = 20_000_000
+"""Characters of a text that is shown side by side as it is; that takes about 50 times its size in memory."""
+PART = 2_000_000
+"""Characters that are shown of each text if one of them is longer; a tenth lies before their first difference."""
+EXACT, LINES = "dedup.exact", "dedup.lines"
+"""Reasons that need words of their own: no threshold, and no document that it left for."""
+_MISSING = f"(not in {copies.TEXTS.parent})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +45,7 @@ def overview(every: bool = False, verdicts: Path = copies.VERDICTS) -> Iterator[
     yield f"{'best ranked document':<32} {'documents':>10} {'removed':>10}   source:origin"
     for cluster in shown:
         others = f"   ({len(cluster.sources)} sources)" if len(cluster.sources) > 1 else ""
-        place = visible(places.get(cluster.id, ""), exactly=True)
+        place = visible(places.get(cluster.id, _MISSING), exactly=True)
         yield f"{cluster.id.hex()} {cluster.size:>10,} {cluster.removed:>10,}   {place}{others}"
     yield ""
     yield _more(len(found) - len(shown), "clusters") + "antimatter duplicates ID shows what left for a document."
@@ -58,6 +66,10 @@ def of_document(name: str, view: View, every: bool = False, verdicts: Path = cop
             return
         yield from _listed(identity, left, every)
         removal = left[0]
+    if removal.reason == LINES:
+        yield f"dedup removed {identity.hex()}, which left for no other document:"
+        yield from what_lines_did(copies.standing(identity, verdicts), vars(removal))
+        return
     if removal.kept_id is None:
         raise NotCompared(
             f"document {identity.hex()} was removed for itself, not for another one ({removal.reason}). "
@@ -71,8 +83,13 @@ def of_document(name: str, view: View, every: bool = False, verdicts: Path = cop
 
 def of_pair(name: str, other: str, settings: Dedup, view: View, verdicts: Path = copies.VERDICTS) -> Iterator[str]:
     """Any two documents that reached dedup, compared now; the verdict if one left for the other, which then stands on
-    the left."""
+    the left.
+
+    Raises: UnknownDocument, MissingData, NotCompared (never reached dedup, or both names are those of one document).
+    """
     left, right = copies.identify(name, verdicts), copies.identify(other, verdicts)
+    if left == right:
+        raise NotCompared(f"{name} and {other} are one document, {left.hex()}: name another one behind --with.")
     verdict = _between(left, right, verdicts)
     if verdict and verdict.id == right:
         left, right = right, left
@@ -100,6 +117,19 @@ def jaccard_and_containment(left: str, right: str, settings: Dedup) -> tuple[flo
     shared = len(np.intersect1d(of_left, of_right, assume_unique=True))
     whole = len(of_left) + len(of_right) - shared
     return shared / whole if whole else 0.0, shared / len(of_left) if len(of_left) else 0.0
+
+
+def what_lines_did(standing: Standing | None, verdict: Mapping[str, Any]) -> Iterator[str]:
+    """Lines for a document out of which the pass over lines cut something. `verdict`: its row in the ledger, if any."""
+    if standing and standing.lines_units_removed:
+        yield (
+            f"{standing.lines_units_removed:,} of {standing.lines_units:,} lines or paragraphs were cut "
+            f"({standing.lines_characters_removed:,} characters): they stand in other documents, or before in it"
+        )
+    if verdict.get("reason") == LINES:
+        sentences, fewest = verdict["value"], verdict["threshold"]
+        left = "1 sentence was" if sentences == 1 else f"{sentences:,.0f} sentences were"
+        yield f"{left} left (dedup.lines.min_sentences is {fewest:g})"
 
 
 def _between(left: bytes, right: bytes, verdicts: Path) -> Removal | None:
@@ -133,7 +163,7 @@ def _listed(kept: bytes, left: list[Removal], every: bool) -> Iterator[str]:
     yield ""
     yield f"{'id':<32} {'reason':<11} {'Jaccard':>7}   source:origin"
     for row in shown:
-        place = visible(places.get(row.id, row.source), exactly=True)
+        place = visible(places.get(row.id, f"{row.source} {_MISSING}"), exactly=True)
         yield f"{row.id.hex()} {row.reason:<11} {_number(row.similarity):>7}   {place}"
     more = _more(len(left) - len(shown), "documents")
     yield f"\n{more}Below is the first of them; --with ID shows another.\n" if len(left) > 1 else ""
@@ -150,7 +180,8 @@ def _header(documents: list[tuple[str, Document]]) -> Iterator[str]:
 
 
 def _verdict(removal: Removal) -> Iterator[str]:
-    yield _row("reason", removal.reason + (f", threshold {removal.threshold:g}" if removal.threshold else ""))
+    judged = removal.threshold is not None and removal.reason != EXACT
+    yield _row("reason", removal.reason + (f", threshold {removal.threshold:g}" if judged else ""))
     facts = [
         ("Jaccard", _number(removal.similarity), "exact"),
         ("containment", _number(removal.containment), "of the removed one's shingles are in the kept one"),
@@ -165,6 +196,8 @@ def _verdict(removal: Removal) -> Iterator[str]:
 
 
 def _similarity(left: str, right: str, settings: Dedup) -> str:
+    if not left.strip() and not right.strip():
+        return "none: neither text has a word"
     jaccard, containment = jaccard_and_containment(left, right, settings)
     above = "at least" if jaccard >= settings.threshold else "below"
     return (
@@ -195,17 +228,45 @@ def _alone(identity: bytes, verdicts: Path) -> str:
 
 
 def _side_by_side(left: Document, right: Document, titles: tuple[str, str], view: View) -> Iterator[str]:
-    alignment = side_by_side.align(left.text, right.text)
+    texts, note = _cut(left.text, right.text)
+    if note:
+        yield _row("cut", note)
+    alignment = side_by_side.align(*texts)
     counts = [len(text.words) for text in (alignment.left, alignment.right)]
     equal = alignment.equal_words
     yield _row("words", f"{counts[0]:,} and {counts[1]:,}, {equal:,} of them equal in the same order")
     yield ""
-    if left.text == right.text:
-        yield "the texts are equal, character by character"
+    told = _same(left.text, right.text)
+    if told:
+        yield told
         yield ""
     yield from side_by_side.lines(
         alignment, width=view.width, titles=titles, context=view.context, coloured=view.coloured
     )
+
+
+def _same(left: str, right: str) -> str:
+    """What to say of texts in which there is no difference to be seen; empty of others."""
+    if not left and not right:
+        return "both texts are empty"
+    if not left.strip() and not right.strip():
+        return "both texts are whitespace alone"
+    return "the texts are equal, character by character" if left == right else ""
+
+
+def _cut(left: str, right: str) -> tuple[tuple[str, str], str]:
+    """Both texts as they can be shown: whole, or where one is too long the part around the first difference, and the
+    words that say so."""
+    if max(len(left), len(right)) <= LONGEST:
+        return (left, right), ""
+    shorter = min(len(left), len(right))
+    equal = next((place for place in range(shorter) if left[place] != right[place]), shorter)
+    start = 0 if left == right else max(0, equal - PART // 10)
+    note = (
+        f"the texts have {len(left):,} and {len(right):,} characters, more than can stand side by side; below are "
+        f"{PART:,} of them, from number {start + 1:,} on"
+    )
+    return (left[start : start + PART], right[start : start + PART]), note
 
 
 def _row(title: str, words: str) -> str:

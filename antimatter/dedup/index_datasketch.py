@@ -10,23 +10,11 @@ from datasketch import MinHash, MinHashLSH
 from antimatter.dedup.scratch import arrow_path, map_arrow
 from antimatter.dedup.shard import Places, save_buckets, source_salts
 from antimatter.dedup.signatures import SCHEME
-from antimatter.errors import AntiMatterError
 from antimatter.params.dedup import Dedup
-
-MOST_DOCUMENTS = 1_000_000
-
-
-class TooManyDocuments(AntiMatterError, ValueError):
-    """datasketch's index would not fit into memory."""
 
 
 def find_buckets(places: Places, settings: Dedup, starts: np.ndarray) -> dict[str, Any]:
     """As shard.merge_bands for all bands at once: documents of equal rows in one of datasketch's hash tables."""
-    if starts[-1] > MOST_DOCUMENTS:
-        raise TooManyDocuments(
-            f"dedup.index: datasketch keeps 5.5 KB a document in memory, and there are {starts[-1]:,} documents. "
-            "Set dedup.index to bands in params.yaml: it finds the same."
-        )
     count = settings.bands * settings.rows
     index = MinHashLSH(num_perm=count, params=(settings.bands, settings.rows))
     is_copy = np.load(places.scratch / "is_copy.npy")

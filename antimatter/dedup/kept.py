@@ -23,6 +23,14 @@ def kept_rows(scratch: Path, index: int) -> NDArray[np.int64]:
     return np.flatnonzero(np.load(scratch / "kept.npy", mmap_mode="r")[starts[index] : starts[index + 1]])
 
 
+def rows_written(output: Path, scratch: Path, index: int) -> NDArray[np.int64]:
+    """int64[k]: the rows of a shard that the stage has written, which may be fewer: those that the ledger lacks."""
+    starts = np.load(scratch / "starts.npy")
+    is_written = np.ones(starts[index + 1] - starts[index], dtype=bool)
+    is_written[read_shard(output / "removed" / shard_name(index), ["row"]).column("row").to_numpy()] = False
+    return np.flatnonzero(is_written)
+
+
 def read_kept(documents: Path, scratch: Path, index: int, columns: list[str]) -> pa.Table:
     """Some columns of the kept documents of a shard.
 
@@ -34,7 +42,7 @@ def read_kept(documents: Path, scratch: Path, index: int, columns: list[str]) ->
 
 
 def kept_bytes(scratch: Path, shards: Sequence[int]) -> int:
-    """UTF-8 bytes of all kept texts."""
+    """UTF-8 bytes of all kept texts, before any pass."""
     total = 0
     for index in shards:
         lengths = map_arrow(arrow_path(scratch, "index", index)).column("length").to_numpy()

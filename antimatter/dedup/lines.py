@@ -7,14 +7,20 @@ equal lines in all pages one stays. Where we depart from it:
                   keeps its lines
     equal         whitespace inside does not count, as case and whitespace at the ends (antimatter.dedup.units)
     short lines   of fewer than min_words stay everywhere: headings, brackets, list marks
+    sources       those that the settings name, if any: the others are neither compared nor cut
     sentences     after C4's pass every page of fewer than 3 goes; here min_sentences judges the documents that were cut
-As in C4, a document that goes for its few sentences takes along the lines that stayed in it.
+                  from so many or more
+    keepers       a document that others left for never leaves: where it would, it stays uncut
+As in C4, a document that goes for its few sentences takes along the lines that stayed in it: units_lost counts those
+of which no copy is left. With min_sentences 0 there are none, for a document with a unit that stays does not leave.
 
 Steps: unit_rows of every shard meet by hash in merge_units, whose answers tell each shard which of its units go
-(edit_shard). Scratch: 27 bytes for each unit of min_words. Memory of a worker: a shard's text twice and 36 bytes a
-unit; merging, about 100 for each unit of a partition.
+(edit_shard). Scratch: 27 bytes for each unit of min_words. Memory of a worker: a shard's text twice (three times, where
+a text is not in NFC) and 36 bytes a unit; merging, about 100 for each unit of a partition.
 
-    scratch/line_answers/      uint8 for each unit of min_words: 1 if it goes (antimatter.dedup.answers)
+    scratch/line_answers/      uint8 for each unit that is compared: STAYS, GOES or STAYS_FOR_OTHERS (dedup.answers)
+    scratch/line_losses/       unit (16 bytes), source, is_left: those that left with a document though others went for
+                               them, and (is_left) those that stay a second time, in a document that was not cut
 """
 
 from collections import Counter
@@ -30,13 +36,17 @@ from numpy.typing import NDArray
 
 from antimatter.dedup.answers import Answers, partition_of, partitions_for, write_answers
 from antimatter.dedup.kept import document_id, kept_bytes, kept_rows, read_kept, write_document_order
+from antimatter.dedup.scratch import arrow_path, from_halves, map_arrow, write_arrow
 from antimatter.dedup.units import Units, find_units, without
 from antimatter.execution.workspace import Workspace
 from antimatter.filter.signals.sentences import count_sentences
+from antimatter.params.dedup import Lines
 
 REASON = "dedup.lines"
 MOST_FREQUENT = 20
 ANSWERS = "line_answers"
+STAYS, GOES, STAYS_FOR_OTHERS = 0, 1, 2
+"""Answers to a unit."""
 
 
 class Edited(NamedTuple):
@@ -44,6 +54,10 @@ class Edited(NamedTuple):
 
     texts: pa.Array
     """string[n]"""
+    is_compared: np.ndarray
+    """bool[n]: is of a source that the pass looks at"""
+    before: np.ndarray
+    """int64[n]: code points before"""
     units: np.ndarray
     """int64[n]: units before"""
     removed: np.ndarray
@@ -53,32 +67,28 @@ class Edited(NamedTuple):
     sentences: np.ndarray
     """int64[n]: sentences after the cut; -1 where nothing was cut"""
     leaves: np.ndarray
-    """bool[n]: was cut, and no text is left, or fewer sentences than min_sentences. Its reason in the ledger: REASON,
-    value: sentences, threshold: min_sentences"""
+    """bool[n]: was cut, and no text is left, or fewer sentences than min_sentences, of which it had so many before. Its
+    reason in the ledger: REASON, value: sentences, threshold: min_sentences"""
 
 
-def find_repeated(
-    work: Workspace, documents: Path, shards: Sequence[int], *, unit: str, min_words: int
-) -> list[dict[str, Any]]:
+def find_repeated(work: Workspace, documents: Path, shards: Sequence[int], settings: Lines) -> list[dict[str, Any]]:
     """Decide which units go, for edit_shard; returns the results of the merges, for summary.
 
     documents  folder of the stage's input shards
     shards     all their numbers: 0, 1, ...
-    unit       line | paragraph
     """
     write_document_order(work.scratch, shards)
     partitions = partitions_for(kept_bytes(work.scratch, shards))
-    rows = partial(
-        unit_rows, documents=documents, scratch=work.scratch, unit=unit, min_words=min_words, partitions=partitions
-    )
+    rows = partial(unit_rows, documents=documents, scratch=work.scratch, settings=settings, partitions=partitions)
     return work.exchange(rows, shards, partitions, partial(merge_units, scratch=work.scratch), title="lines")
 
 
-def unit_rows(index: int, *, documents: Path, scratch: Path, unit: str, min_words: int, partitions: int) -> pa.Table:
-    """(partition, high, low, row, unit) of every unit of min_words in the kept documents of a shard: its hash, the row
-    of its document in the shard, its number in the document."""
-    units = find_units(read_kept(documents, scratch, index, ["text"]).column("text").combine_chunks(), unit)
-    chosen = np.flatnonzero(units.words >= min_words)
+def unit_rows(index: int, *, documents: Path, scratch: Path, settings: Lines, partitions: int) -> pa.Table:
+    """(partition, high, low, row, unit) of every unit of a shard that is compared: its hash, the row of its document in
+    the shard, its number in the document."""
+    table = read_kept(documents, scratch, index, ["text", "source"])
+    units = find_units(table.column("text").combine_chunks(), settings.unit)
+    chosen = compared_units(units, is_compared(table, settings), settings)
     document = np.searchsorted(units.starts, chosen, side="right") - 1
     return pa.table(
         {
@@ -89,6 +99,18 @@ def unit_rows(index: int, *, documents: Path, scratch: Path, unit: str, min_word
             "unit": pa.array((chosen - units.starts[document]).astype(np.int32)),
         }
     )
+
+
+def is_compared(table: pa.Table, settings: Lines) -> NDArray[np.bool_]:
+    """bool[n]: is of a source that the pass looks at; by the column source."""
+    if not settings.sources:
+        return np.ones(table.num_rows, dtype=bool)
+    return np.asarray(pc.is_in(table.column("source"), pa.array(settings.sources, pa.string())), dtype=bool)
+
+
+def compared_units(units: Units, is_compared: np.ndarray, settings: Lines) -> NDArray[np.int64]:
+    """int64[k]: the units of min_words in those documents."""
+    return np.flatnonzero((units.words >= settings.min_words) & np.repeat(is_compared, np.diff(units.starts)))
 
 
 def merge_units(partition: int, tables: list[pa.Table], *, scratch: Path) -> dict[str, Any]:
@@ -105,55 +127,92 @@ def merge_units(partition: int, tables: list[pa.Table], *, scratch: Path) -> dic
     by_unit = np.lexsort((unit, place, low, high))
     is_first = np.ones(len(by_unit), dtype=bool)
     is_first[1:] = (np.diff(high[by_unit]) != 0) | (np.diff(low[by_unit]) != 0)
-    goes = np.empty(len(by_unit), dtype=np.uint8)
-    goes[by_unit] = ~is_first
-    write_answers(scratch / ANSWERS, partition, goes, sizes)
     times = np.diff(np.append(np.flatnonzero(is_first), len(by_unit)))
     stays = by_unit[is_first]
     several = np.flatnonzero(times > 1)
+    answers = np.full(len(by_unit), GOES, dtype=np.uint8)
+    answers[stays] = STAYS
+    answers[stays[several]] = STAYS_FOR_OTHERS
+    write_answers(scratch / ANSWERS, partition, answers, sizes)
     most = several[np.lexsort((unit[stays[several]], place[stays[several]], -times[several]))[:MOST_FREQUENT]]
     frequent = np.column_stack([times[most], place[stays[most]], document[stays[most]], unit[stays[most]]])
     return {"units": len(by_unit), "different": len(times), "frequent": frequent.tolist()}
 
 
-def edit_shard(index: int, table: pa.Table, *, scratch: Path, unit: str, min_words: int, min_sentences: int) -> Edited:
-    """The kept documents of a shard without the units that find_repeated, with the same unit and min_words, sent away.
+def edit_shard(index: int, table: pa.Table, stands_for: np.ndarray, *, scratch: Path, settings: Lines) -> Edited:
+    """The kept documents of a shard without the units that find_repeated, with the same settings, sent away.
 
-    table: the kept rows of the shard in their order, with a column text.
-    Raises: ValueError if these are not as many as kept.npy says.
+    table       the kept rows of the shard in their order, with columns text and source
+    stands_for  int[n]: 1 and those that left for it; where that is more than 1 it does not leave
+
+    Writes scratch/line_losses/. Raises: ValueError if these are not as many as kept.npy says.
     """
     texts, expected = table.column("text").combine_chunks(), len(kept_rows(scratch, index))
     if len(texts) != expected:
         raise ValueError(f"shard {index}: {len(texts)} documents to edit, but {expected} are kept")
-    units = find_units(texts, unit)
-    chosen = np.flatnonzero(units.words >= min_words)
-    answers = Answers(scratch / ANSWERS, index)
-    leaving = np.zeros(len(units.high), dtype=bool)
-    leaving[chosen] = answers.take(units.high[chosen]) != 0
-    answers.require_end()
-    return edit(texts, units, leaving, min_sentences)
+    units, looked_at = find_units(texts, settings.unit), is_compared(table, settings)
+    chosen = compared_units(units, looked_at, settings)
+    taken = Answers(scratch / ANSWERS, index)
+    answers = np.full(len(units.high), STAYS, dtype=np.uint8)
+    answers[chosen] = taken.take(units.high[chosen])
+    taken.require_end()
+    edited, is_spared = edit(texts, units, answers == GOES, stands_for > 1, settings.min_sentences)
+    edited = edited._replace(is_compared=looked_at)
+    of_document = np.repeat(np.arange(len(texts)), np.diff(units.starts))
+    is_left = is_spared[of_document] & (answers == GOES)
+    told = np.flatnonzero(is_left | (edited.leaves[of_document] & (answers == STAYS_FOR_OTHERS)))
+    losses = {
+        "unit": from_halves(np.column_stack([units.high[told], units.low[told]])),
+        "source": table.column("source").cast(pa.string()).take(pa.array(of_document[told])),
+        "is_left": pa.array(is_left[told]),
+    }
+    write_arrow(arrow_path(scratch, "line_losses", index), pa.table(losses))
+    return edited
 
 
-def edit(texts: pa.Array, units: Units, leaving: np.ndarray, min_sentences: int) -> Edited:
-    """Texts without the units that leave (bool[U]), and what that did to them."""
-    before = np.diff(units.starts)
+def edit(
+    texts: pa.Array, units: Units, leaving: np.ndarray, is_needed: np.ndarray, min_sentences: int
+) -> tuple[Edited, NDArray[np.bool_]]:
+    """Texts without the units that leave (bool[U]), what that did to them, and which ones stay as they were (bool[n])
+    because they are needed (bool[n]) and would have left."""
+    before, lengths = np.diff(units.starts), _lengths(texts)
     removed = np.diff(np.concatenate([[0], np.cumsum(leaving)])[units.starts])
     is_cut = removed > 0
     edited = without(texts, units, leaving)
-    characters = pc.subtract(pc.utf8_length(texts), pc.utf8_length(edited)).to_numpy().astype(np.int64)
     sentences = np.full(len(texts), -1, dtype=np.int64)
     sentences[is_cut] = count_sentences(edited.filter(pa.array(is_cut)))
-    leaves = is_cut & ((removed == before) | (sentences < min_sentences))
-    return Edited(edited, before, removed, characters, sentences, leaves)
+    is_short = is_cut & (sentences < min_sentences)
+    is_short[is_short] = count_sentences(texts.filter(pa.array(is_short))) >= min_sentences
+    would_leave = is_cut & ((removed == before) | is_short)
+    is_spared = would_leave & is_needed
+    if is_spared.any():
+        edited = pc.if_else(pa.array(is_spared), texts, edited)
+        removed[is_spared], sentences[is_spared] = 0, -1
+    return Edited(
+        texts=edited,
+        is_compared=np.ones(len(texts), dtype=bool),
+        before=lengths,
+        units=before,
+        removed=removed,
+        characters=lengths - _lengths(edited),
+        sentences=sentences,
+        leaves=would_leave & ~is_needed,
+    ), is_spared
 
 
 def count_by_source(sources: Sequence[str], edited: Edited) -> dict[str, dict[str, int]]:
-    """JSON-ready, by source of the n documents: units, units and characters cut out, documents cut and removed."""
-    columns = (edited.units, edited.removed, edited.characters, edited.removed > 0, edited.leaves)
-    names = ("units", "units_removed", "characters_removed", "documents_cut", "documents_removed")
+    """JSON-ready, by source of those of the n documents that the pass looked at.
+
+    characters          code points before
+    characters_removed  those of them that are no longer there: cut out, or gone with their document
+    units, units_removed, documents_cut, documents_removed: what Edited says
+    """
+    gone = np.where(edited.leaves, edited.before, edited.characters)
+    columns = (edited.before, gone, edited.units, edited.removed, edited.removed > 0, edited.leaves)
+    names = ("characters", "characters_removed", "units", "units_removed", "documents_cut", "documents_removed")
     source_of = np.array(sources, dtype=object)
     counts = {}
-    for source in sorted(set(sources)):
+    for source in sorted(set(source_of[edited.is_compared].tolist())):
         is_its = source_of == source
         counts[source] = {name: int(column[is_its].sum()) for name, column in zip(names, columns, strict=True)}
     return counts
@@ -166,11 +225,16 @@ def summary(
 
     frequent: the most frequent units by the number of times they occurred, each with the document and the number in it
               (from 0) of the one that stays. Texts are not in reports.
+    by_source: also units_lost, the different repeated units that left with its documents, no copy of which is left.
     """
     by_source: dict[str, Counter[str]] = {}
-    for shard in counts:
+    of_shards = list(counts)
+    for shard in of_shards:
         for source, numbers in shard.items():
             by_source.setdefault(source, Counter()).update(numbers)
+    lost = units_lost(scratch, len(of_shards))
+    for source, numbers in by_source.items():
+        numbers["units_lost"] = lost.get(source, 0)
     results = list(found)
     frequent = sorted((row for result in results for row in result["frequent"]), key=lambda row: (-row[0], *row[1:]))
     return {
@@ -182,6 +246,19 @@ def summary(
             for times, _, document, unit in frequent[:MOST_FREQUENT]
         ],
     }
+
+
+def units_lost(scratch: Path, shards: int) -> dict[str, int]:
+    """By source. Memory: 16 bytes and a name for each unit in scratch/line_losses/."""
+    told = pa.Table.from_batches([map_arrow(arrow_path(scratch, "line_losses", index)) for index in range(shards)])
+    taken, left = told.filter(pc.invert(told.column("is_left"))), told.filter(told.column("is_left"))
+    is_lost = pc.invert(pc.is_in(taken.column("unit"), left.column("unit")))
+    counted = pc.value_counts(taken.column("source").filter(is_lost)).to_pylist()
+    return {row["values"]: row["counts"] for row in counted}
+
+
+def _lengths(texts: pa.Array) -> NDArray[np.int64]:
+    return np.asarray(pc.utf8_length(texts)).astype(np.int64)
 
 
 def _numbers(tables: Sequence[pa.Table], name: str) -> NDArray[Any]:

@@ -1,11 +1,37 @@
 """Scratch files between the steps: Arrow tables and arrays that are mapped, not read; 16-byte values as numbers."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from antimatter.corpus.shards import atomic_path
+from antimatter.errors import AntiMatterError
+
+
+class DiskFull(AntiMatterError, OSError):
+    """There is no room for a scratch file."""
+
+
+def allocate(path: Path, size: int) -> None:
+    """A file of so many bytes, all zero, that can be mapped and written. Its space is taken now: a full disk is an
+    error here, and no crash while mapped pages are written.
+
+    Raises: DiskFull naming the file and the bytes that it needs.
+    """
+    try:
+        with open(path, "wb") as file:
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DiskFull(
+            f"{path} needs {size:,} bytes: {error.strerror}. Make room; the same command goes on."
+        ) from error
 
 
 def arrow_path(scratch: Path, kind: str, index: int) -> Path:

@@ -7,7 +7,7 @@ piece of its own in each. A shingle's hash is the polynomial of its pieces' hash
 that order counts and a window rolls:
     piece_1 M^(n-1) + piece_2 M^(n-2) + ... + piece_n   (mod 2^64)
 A document of fewer than n pieces is one shingle as a whole, so that equal short documents still meet. Two documents
-that differ in one inner word of w share (w - 9) of (w + 1) shingles for n = 5: below 50 words that is under 0.8.
+that differ in one inner word of w share (w - 9) of (w + 1) shingles for n = 5: below 49 words that is under 0.8.
 """
 
 import functools
@@ -175,7 +175,7 @@ def roll(found, count, size, before, value, weight, shingles):  # type: ignore[n
 def _shingle_sets(data, offsets, flags, lower, size):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     starts = np.zeros(n + 1, np.int64)
-    hashes = np.empty(offsets[n] - offsets[0] + BUFFER, np.uint64)  # a piece takes a byte or more; untouched is unpaid
+    hashes = np.empty(offsets[n] - offsets[0], np.uint64)  # a piece takes a byte or more; untouched is unpaid
     found = np.empty(BUFFER + size, np.uint64)
     weight = power(size)
     filled = 0

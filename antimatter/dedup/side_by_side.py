@@ -16,7 +16,7 @@ from itertools import groupby, pairwise, zip_longest
 from typing import NamedTuple
 
 from antimatter.dedup.alignment import equal_runs
-from antimatter.dedup.terminal import columns, pieces, visible
+from antimatter.terminal import columns, pieces, visible
 
 NARROWEST = 40
 """Columns in all, below which two texts cannot stand side by side."""
@@ -29,6 +29,8 @@ _GUTTER = 3
 _MARKS = (("[-", "-]"), ("{+", "+}"))
 _COLOURS = (("\x1b[31m", "\x1b[0m"), ("\x1b[32m", "\x1b[0m"))
 _FEWEST_FOLDED = 2
+_FEWEST_OF_A_WORD = 6
+"""Lines of one word of which only the first and the last are shown, unless the whole texts are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +127,7 @@ def lines(
     if any(titles):
         yield f"{titles[0]:<{column}}   {titles[1]}".rstrip()
         yield f"{'-' * column}   {'-' * column}"
-    drawn = _Columns(alignment, column, coloured)
+    drawn = _Columns(alignment, column, coloured, is_whole=context is None)
     rows = _rows(alignment, column, 0 if coloured else len("".join(_MARKS[0])))
     for row in _folded(rows, context):
         if isinstance(row, str):
@@ -267,7 +269,8 @@ def _folded(rows: Sequence[Row], context: int | None) -> Iterator[Row | str]:
 class _Columns:
     """Draws rows."""
 
-    def __init__(self, alignment: Alignment, column: int, coloured: bool) -> None:
+    def __init__(self, alignment: Alignment, column: int, coloured: bool, is_whole: bool) -> None:
+        self._is_whole = is_whole
         self._texts = alignment.left, alignment.right
         self._column = column
         self._marks = _COLOURS if coloured else _MARKS
@@ -284,8 +287,24 @@ class _Columns:
             sign = "~"
         if row.paragraph:
             yield ""
-        for left, right in zip_longest(*cells, fillvalue=("", 0)):
+        count = max(map(len, cells))
+        giant = "" if self._is_whole or count < _FEWEST_OF_A_WORD else self._giant(row)
+        if giant:  # base64 or minified code: a megabyte without a space
+            cells = [[*cell[:1], *cell[1:][-1:]] for cell in cells]
+        for number, (left, right) in enumerate(zip_longest(*cells, fillvalue=("", 0))):
+            if giant and number:
+                yield f"... {count - 2:,} lines of {giant} ..."
             yield f"{left[0]}{' ' * (self._column - left[1])} {sign} {right[0]}".rstrip()
+
+    def _giant(self, row: Row) -> str:
+        """What in the row is longer than a line: one word, whitespace, or nothing."""
+        left, right = self._texts
+        i, j = slice(row.left, row.left_end), slice(row.right, row.right_end)
+        kinds = {
+            "one word": [*left.words[i], *right.words[j]],
+            "whitespace": [*left.spaces[i], *right.spaces[j]],
+        }
+        return next((kind for kind, parts in kinds.items() if max(map(len, parts), default=0) > self._column), "")
 
     def _cell(self, side: int, start: int, end: int) -> list[tuple[str, int]]:
         """One side's lines and the columns that they take."""

@@ -1,4 +1,4 @@
-"""Repeated spans: what stands word for word more than once in the kept documents. Counted, not removed.
+"""Repeated spans: what stands word for word more than once in the documents that were written. Counted, not removed.
 
 A window is a run of `words` words (antimatter.dedup.windows); one that occurs at two or more places, in one document or
 in several, covers its words. A span is a maximal run of covered words.
@@ -17,7 +17,8 @@ takes a pointer for every token, and random access to the whole corpus; here eve
 Exact for any text; the anchors only save scratch: 11 bytes for each of them (1 for 13 words at n = 50, less than a byte
 a word), and 14 for each window that remains: of texts without repetitions none, of nothing but repetitions 14 bytes a
 word. Memory of a worker: a shard's text; 24 bytes for each word of a block and 15 for each remaining window of the
-shard; merging, about 50 for each row of a partition. Texts are read as they came, whatever antimatter.dedup.lines cuts.
+shard; merging, about 50 for each row of a partition. Texts are read as the stage has written them, without what
+antimatter.dedup.lines cut.
 
     scratch/anchor_answers/      uint8 for each anchor: 1 if it stands at another place too
     scratch/window_answers/      uint32 for each remaining window: at how many places it stands
@@ -34,9 +35,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from antimatter.corpus.shards import read_shard, shard_name
 from antimatter.dedup.answers import Answers, partition_of, partitions_for, write_answers
 from antimatter.dedup.contents import canonical
-from antimatter.dedup.kept import document_id, kept_bytes, kept_rows, read_kept, write_document_order
+from antimatter.dedup.kept import document_id, kept_bytes, rows_written, write_document_order
 from antimatter.dedup.windows import Spans, Windows, covered, find_windows
 from antimatter.execution.workspace import Workspace
 
@@ -44,34 +46,34 @@ MOST_REPEATED = 20
 BLOCK_BYTES = 16 << 20
 
 
-def find_repeated(work: Workspace, documents: Path, shards: Sequence[int], *, words: int) -> dict[str, Any]:
-    """The spans of at least so many words that stand more than once in the kept documents, for the report.
+def find_repeated(work: Workspace, shards: Sequence[int], *, words: int) -> dict[str, Any]:
+    """The spans of at least so many words that stand more than once in what is written, for the report.
 
-    documents  folder of the stage's input shards
-    shards     all their numbers: 0, 1, ...
+    work    its output holds all documents and the ledger
+    shards  all their numbers: 0, 1, ...
 
     Returns: words; windows in all; windows_compared: those whose anchor is repeated; different_windows: the different
     ones of those that occur more than once; by_source: documents, words, windows, documents_with_spans, spans,
     words_covered; frequent: the most frequent windows by the number of times they occur, each with a document and the
     number of its first word in it (from 0). Of the windows of a span only the most frequent one counts, of equally
-    frequent ones the first, and of the spans that have it the one in the document with the smallest content digest,
-    then id. Texts are not in reports.
+    frequent ones the first, and of the spans that have it the one in the document with the smallest content digest (of
+    its text as it came), then id. Texts are not in reports.
     """
-    scratch = work.scratch
+    output, scratch = work.output, work.scratch
     write_document_order(scratch, shards)
     partitions = partitions_for(kept_bytes(scratch, shards))
-    anchors = partial(anchor_rows, documents=documents, scratch=scratch, words=words, partitions=partitions)
+    anchors = partial(anchor_rows, output=output, words=words, partitions=partitions)
     work.exchange(anchors, shards, partitions, partial(merge_anchors, scratch=scratch), title="anchors")
-    windows = partial(window_rows, documents=documents, scratch=scratch, words=words, partitions=partitions)
+    windows = partial(window_rows, output=output, scratch=scratch, words=words, partitions=partitions)
     merged = work.exchange(windows, shards, partitions, partial(merge_windows, scratch=scratch), title="windows")
-    count = partial(count_spans, documents=documents, scratch=scratch, words=words)
+    count = partial(count_spans, output=output, scratch=scratch, words=words)
     results = work.map(count, shards, title="spans")
     return {"words": words, **_summary(scratch, merged, results)}
 
 
-def anchor_rows(index: int, *, documents: Path, scratch: Path, words: int, partitions: int) -> pa.Table:
-    """(partition, hash) of every anchor in the kept documents of a shard."""
-    blocks = [found.anchors for _, found in _blocks(documents, scratch, index, words)]
+def anchor_rows(index: int, *, output: Path, words: int, partitions: int) -> pa.Table:
+    """(partition, hash) of every anchor in the documents of a shard."""
+    blocks = [found.anchors for _, found in _blocks(output, index, words)]
     return _rows(np.concatenate([np.empty(0, np.uint64), *blocks]), partitions)
 
 
@@ -83,10 +85,10 @@ def merge_anchors(partition: int, tables: list[pa.Table], *, scratch: Path) -> d
     return {"anchors": len(times), "repeated": int(is_repeated.sum())}
 
 
-def window_rows(index: int, *, documents: Path, scratch: Path, words: int, partitions: int) -> pa.Table:
-    """(partition, hash) of every window in the kept documents of a shard whose anchor is repeated."""
+def window_rows(index: int, *, output: Path, scratch: Path, words: int, partitions: int) -> pa.Table:
+    """(partition, hash) of every window in the documents of a shard whose anchor is repeated."""
     answers = Answers(scratch / "anchor_answers", index)
-    blocks = [found.hashes[_remaining(found, answers)] for _, found in _blocks(documents, scratch, index, words)]
+    blocks = [found.hashes[_remaining(found, answers)] for _, found in _blocks(output, index, words)]
     answers.require_end()
     return _rows(np.concatenate([np.empty(0, np.uint64), *blocks]), partitions)
 
@@ -99,19 +101,19 @@ def merge_windows(partition: int, tables: list[pa.Table], *, scratch: Path) -> d
     return {"windows": len(times), "different": len(np.unique(hashes[times > 1]))}
 
 
-def count_spans(index: int, *, documents: Path, scratch: Path, words: int) -> dict[str, Any]:
-    """What the repeated windows cover in the kept documents of a shard.
+def count_spans(index: int, *, output: Path, scratch: Path, words: int) -> dict[str, Any]:
+    """What the repeated windows cover in the documents of a shard.
 
     Returns: documents; bytes; by_source; frequent: [times, order, word, document, hash] of its most frequent windows,
              where order is the document's place in document_order.
     """
     starts, order = np.load(scratch / "starts.npy"), np.load(scratch / "document_order.npy", mmap_mode="r")
-    numbers = starts[index] + kept_rows(scratch, index)
+    numbers = starts[index] + rows_written(output, scratch, index)
     is_repeated, times = Answers(scratch / "anchor_answers", index), Answers(scratch / "window_answers", index)
     by_source: dict[str, Counter[str]] = {}
     frequent = np.empty((0, 5), dtype=np.uint64)
     first = text_bytes = 0
-    for block, found in _blocks(documents, scratch, index, words):
+    for block, found in _blocks(output, index, words):
         remaining = _remaining(found, is_repeated)
         counts = np.zeros(len(found.hashes), dtype=np.uint32)
         counts[remaining] = times.take(found.hashes[remaining])
@@ -133,9 +135,9 @@ def count_spans(index: int, *, documents: Path, scratch: Path, words: int) -> di
     }
 
 
-def _blocks(documents: Path, scratch: Path, index: int, words: int) -> Iterator[tuple[pa.Table, Windows]]:
-    """The kept documents of a shard, about 16 MB of text at a time, and their windows."""
-    table = read_kept(documents, scratch, index, ["text", "source"])
+def _blocks(output: Path, index: int, words: int) -> Iterator[tuple[pa.Table, Windows]]:
+    """The documents of a shard that are written, about 16 MB of text at a time, and their windows."""
+    table = read_shard(output / "documents" / shard_name(index), ["text", "source"])
     ends = np.cumsum(np.asarray(pc.binary_length(table.column("text")), dtype=np.int64))
     start = 0
     while start < table.num_rows:

@@ -1,32 +1,32 @@
 """Dedup's part of reports/dedup.json: pairs, clusters, who took from whom, templates, what a cap left out."""
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from antimatter.corpus.alarm import heavy_losses
+from antimatter.corpus.alarm import FEWEST_DOCUMENTS, heavy_losses
 from antimatter.corpus.ledger import Counts
 from antimatter.corpus.reports import flow_report
 from antimatter.dedup.assign import BINS, STATISTICS, Verdicts
-from antimatter.dedup.bands import s_curve
+from antimatter.dedup.bands import Buckets, s_curve
+from antimatter.dedup.outcome import Outcome
 from antimatter.dedup.signatures import SCHEME
 from antimatter.params.dedup import Dedup
 from antimatter.text.characters import UNICODE
 
-if TYPE_CHECKING:
-    from antimatter.dedup.corpus import Buckets, Found
-
 TOP = 10
+CUT = 0.1
+"""Share of a source's characters that the pass over lines may take without a word."""
 TEMPLATED = 0.1
-"""Share of a source's kept documents that share a bucket with a document that they do not resemble enough."""
+"""Share of a source's kept documents that share a bucket with a kept one that they do not resemble enough."""
 
 
 def summary(
     counts: Counts,
-    found: "Found",
+    found: Outcome,
     verdicts: Verdicts,
-    buckets: "Buckets",
+    buckets: Buckets,
     hottest: list[tuple[int, int]],
     settings: Dedup,
 ) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def summary(
         },
         clusters=clusters(found),
         between_sources=between_sources(found),
-        templated_sources=templated(counts, found, settings),
+        templated_sources=templated(counts, found, verdicts),
         heavy_losses=heavy_losses(counts),
     )
 
@@ -71,26 +71,21 @@ def notes(report: dict[str, Any]) -> list[str]:
     candidates = report["candidates"]
     if candidates["left_out"]:
         told.append(
-            f"{candidates['left_out']:,} comparisons were left out, {candidates['met']:,} made: "
-            f"{candidates['buckets_over_cap']:,} buckets hold more kept documents than dedup.leaders_per_bucket"
+            f"{candidates['buckets_over_cap']:,} buckets hold more kept documents than dedup.leaders_per_bucket: "
+            f"{candidates['compared']:,} pairs were compared, at most {candidates['left_out']:,} left out"
         )
+    for source, numbers in report.get("lines", {"by_source": {}})["by_source"].items():
+        share = numbers["characters_removed"] / max(1, numbers["characters"])
+        if share > CUT:
+            told.append(f"lines cut {100 * share:.0f} % of the characters of {source}")
     return told
 
 
-def explain_losses(report: dict[str, Any]) -> str:
-    """The largest clusters and the templated sources, for the message of a stop."""
-    clusters = [
-        f"  {row['cluster']}  {row['size']:,} documents, {row['removed']:,} removed ({', '.join(row['sources'])})"
-        for row in report["clusters"]["top"][:5]
-    ]
-    return "\n".join(["The largest clusters, by their best document:", *clusters, *notes(report)])
-
-
-def hex_id(found: "Found", position: int) -> str:
+def hex_id(found: Outcome, position: int) -> str:
     return bytes(found.ids[position].astype(">u8")).hex()
 
 
-def clusters(found: "Found") -> dict[str, Any]:
+def clusters(found: Outcome) -> dict[str, Any]:
     """How many, how large, and the largest: all that verified pairs and equal contents connect."""
     sizes = np.bincount(found.cluster, minlength=len(found.documents))
     roots = np.flatnonzero(sizes > 1)
@@ -114,12 +109,12 @@ def clusters(found: "Found") -> dict[str, Any]:
     }
 
 
-def tallied(found: "Found", sources: np.ndarray) -> dict[str, int]:
+def tallied(found: Outcome, sources: np.ndarray) -> dict[str, int]:
     counted = np.bincount(sources, minlength=len(found.source_names)).tolist()
     return {name: n for name, n in sorted(zip(found.source_names, counted, strict=True)) if n}
 
 
-def between_sources(found: "Found") -> list[dict[str, Any]]:
+def between_sources(found: Outcome) -> list[dict[str, Any]]:
     """How many documents of a source left for one of which source."""
     removed = np.flatnonzero(found.is_removed)
     pairs = found.sources[removed].astype(np.int64) * len(found.source_names) + found.sources[found.nearest[removed]]
@@ -135,13 +130,15 @@ def between_sources(found: "Found") -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["documents"], row["removed_from"], row["kept_in"]))
 
 
-def templated(counts: Counts, found: "Found", settings: Dedup) -> list[dict[str, Any]]:
-    """Sources of which many kept documents were compared with one below the threshold: most often a shared template."""
-    is_met = ~found.is_removed & (found.nearest >= 0)
-    met = tallied(found, found.sources[is_met])
+def templated(counts: Counts, found: Outcome, verdicts: Verdicts) -> list[dict[str, Any]]:
+    """Sources of which many kept documents share a bucket with a kept one before them: most often a shared template."""
+    has_met = np.zeros(len(found.documents), dtype=bool)
+    has_met[found.rank >= 0] = verdicts.has_met[found.rank[found.rank >= 0]]
+    met = tallied(found, found.sources[has_met & ~found.is_removed])
+    left = tallied(found, found.sources[found.is_removed])
     rows = []
     for name, flow in sorted(counts.sources.items()):
-        share = met.get(name, 0) / max(1, flow.documents_out)
-        if share >= TEMPLATED:
-            rows.append({"source": name, "documents": flow.documents_out, "met": met[name], "share": round(share, 4)})
+        kept = flow.documents_in - left.get(name, 0)
+        if kept >= FEWEST_DOCUMENTS and met.get(name, 0) >= TEMPLATED * kept:
+            rows.append({"source": name, "documents": kept, "met": met[name], "share": round(met[name] / kept, 4)})
     return rows

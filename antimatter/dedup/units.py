@@ -6,6 +6,7 @@
 A line lies between line feeds and is not blank (whitespace alone); a paragraph is a run of such lines without a blank
 one between. Units are equal if they are so without whitespace at their ends, each run of whitespace inside as one space
 (so a paragraph may be broken into other lines), in lower case (character by character: antimatter.text.words.fold).
+Of canonically equal texts they are the same: those of the form NFC, as shingles and digests.
 Equal ones are known by 128 bits: of a trillion different units two share them with probability 1e-15.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from antimatter.dedup.contents import canonical
 from antimatter.text.characters import ALNUM, SPACE, STANDS_ALONE, buffers, decode, tables
 from antimatter.text.words import SEED, absorb, mix
 
@@ -24,7 +26,8 @@ LOW_MULTIPLIER = 0xD6E8FEB86659FD93  # odd
 
 
 class Units(NamedTuple):
-    """The units of n texts: U of them, in their order; 36 bytes each."""
+    """The units of n texts: U of them, in their order; 36 bytes each. Their bytes are those of the text as it is, words
+    and hashes those of its form NFC."""
 
     starts: np.ndarray
     """int64[n+1]: those of text d are starts[d] to starts[d+1]"""
@@ -48,20 +51,28 @@ def find_units(texts: pa.Array, kind: str) -> Units:
     """
     if kind not in KINDS:
         raise ValueError(f"a unit is one of {', '.join(KINDS)}, not {kind!r}")
-    data, offsets = buffers(texts)
-    known = tables()
-    return Units(*_find(data, offsets, known.flags, known.lower, kind == "paragraph"))
+    known, forms = tables(), canonical(texts)
+    found = Units(*_find(*buffers(texts), known.flags, known.lower, kind == "paragraph"))
+    if forms is texts:
+        return found
+    of_forms = Units(*_find(*buffers(forms), known.flags, known.lower, kind == "paragraph"))
+    assert (found.starts == of_forms.starts).all(), "NFC makes no line feed, and no blank line"
+    return of_forms._replace(begins=found.begins, ends=found.ends)
 
 
 def without(texts: pa.Array, units: Units, leaving: np.ndarray) -> pa.Array:
     """The texts without the units that leave, of the same type.
 
     leaving: bool[U]. A line goes with its line break. Where something went, the blank lines around it become one, or
-    none at the ends of the text; all others stay as they are, so a text that loses nothing is the same to the byte.
+    none at the ends of the text; all others stay as they are, so a text that loses nothing is the same to the byte. A
+    line break is a line feed, with the carriage return before it if there is one.
 
     >>> texts = pa.array(["One.\\n\\nTwo.\\n\\n\\nThree.", "One.\\nTwo.\\n"])
     >>> without(texts, find_units(texts, "line"), np.array([False, True, False, False, True])).to_pylist()
     ['One.\\n\\nThree.', 'One.']
+    >>> crlf = pa.array(["One.\\r\\n\\r\\nTwo.\\r\\n\\r\\nThree.\\r\\n"])
+    >>> without(crlf, find_units(crlf, "line"), np.array([False, True, False])).to_pylist()
+    ['One.\\r\\n\\r\\nThree.\\r\\n']
     """
     data, offsets = buffers(texts)
     kept, bounds = _without(data, offsets, units.starts, units.begins, units.ends, leaving)
@@ -147,7 +158,7 @@ def _absorb_low(value, point):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _without(data, offsets, starts, begins, ends, leaving):  # type: ignore[no-untyped-def]
     """(data, offsets) of the texts that remain. Between two units that follow each other stands one line feed, or more
-    bytes if there are blank lines."""
+    bytes if there are blank lines; a carriage return before it is the last byte of the unit."""
     n = len(offsets) - 1
     bounds = np.zeros(n + 1, np.int64)
     kept = np.empty(offsets[n] - offsets[0], np.uint8)
@@ -164,9 +175,13 @@ def _without(data, offsets, starts, begins, ends, leaving):  # type: ignore[no-u
                 continue
             if is_cut:
                 if is_begun:
+                    is_crlf = kept[size - 1] == 13
                     kept[size] = 10
                     size += 1
                     if is_blank:
+                        if is_crlf:
+                            kept[size] = 13
+                            size += 1
                         kept[size] = 10
                         size += 1
                 copied = begins[unit]
@@ -180,5 +195,7 @@ def _without(data, offsets, starts, begins, ends, leaving):  # type: ignore[no-u
             length = offsets[d + 1] - copied
             kept[size : size + length] = data[copied : copied + length]
             size += length
+        elif is_begun and kept[size - 1] == 13:
+            size -= 1
         bounds[d + 1] = size
     return kept[:size].copy(), bounds

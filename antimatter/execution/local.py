@@ -46,7 +46,15 @@ class LocalExecutor:
         try:
             while True:
                 while len(running) < 2 * self.workers and (item := next(waiting, None)):
-                    running[pool.submit(function, item[1])] = item[0]
+                    try:
+                        future = pool.submit(function, item[1])
+                    except BrokenProcessPool:
+                        if running or results:
+                            raise
+                        self._pool = None  # a worker was killed while it waited between maps: nothing is lost
+                        pool = self._ready()
+                        future = pool.submit(function, item[1])
+                    running[future] = item[0]
                 if not running:
                     break
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)

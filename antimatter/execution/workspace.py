@@ -185,13 +185,13 @@ def run(
         work.observer = observer.start(stage, settings, reads, work.runtime, folder)
         try:
             if work.finished:
-                print(f"{stage}: finished by an earlier run ({fingerprint[:12]}), publishing it", file=sys.stderr)
+                print(f"{stage}: finished by an earlier run ({fingerprint[:12]})", file=sys.stderr)
             else:
                 build(work)
                 write_json(folder / "done.json", {"outputs": [path.as_posix() for path in writes]})
+            shutil.rmtree(work.scratch, ignore_errors=True)  # also of work that the check keeps from being published
             if check is not None:
                 check(work)
-            shutil.rmtree(work.scratch, ignore_errors=True)
             _publish(work)
             write_json(folder / "published.json", code)
         except BaseException as error:

@@ -11,7 +11,10 @@ Criterion = Annotated[str, Matches(r"-?[a-z][a-z0-9_.]*")]
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """Lines or paragraphs that stand in several documents: an optional pass over the documents that are kept."""
+    """Lines or paragraphs that stand in several documents: an optional pass over the documents that are kept.
+
+    It does harm to code, whose lines repeat by nature, and to text that is broken into lines of equal width, where a
+    line is part of a sentence: leave such sources out, or compare paragraphs."""
 
     unit: Literal["none", "line", "paragraph"] = "none"
     """What is compared, stripped and without case: none (no such pass) | line | paragraph (lines up to a blank one).
@@ -20,7 +23,11 @@ class Lines:
     min_words: Annotated[int, Range(1, 1000)] = 3
     """Shorter ones stay wherever they stand: headings, single brackets."""
     min_sentences: Annotated[int, Range(0, 1000)] = 0
-    """A document that was cut and has fewer sentences left is removed (C4: 3); one without text always is."""
+    """A document that was cut from so many sentences or more to fewer is removed (C4: 3); one without text always is.
+    It takes along the lines that it keeps for others, as in C4: the report counts as units_lost those of which no copy
+    is left; 0 loses none. A document that others left for is never removed: it stays uncut instead."""
+    sources: tuple[str, ...] = ()
+    """The sources that the pass looks at; empty: all. Documents of others are neither compared nor cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,3 +100,7 @@ class Dedup:
             yield f"source_priority names {source} twice"
         if self.lines.min_sentences and self.lines.unit == "none":
             yield "lines.min_sentences judges documents that the pass has cut: give lines.unit too"
+        if self.lines.sources and self.lines.unit == "none":
+            yield "lines.sources says where lines are compared: give lines.unit too"
+        for source in sorted({s for s in self.lines.sources if self.lines.sources.count(s) > 1}):
+            yield f"lines.sources names {source} twice"

@@ -81,7 +81,8 @@ def policies_name_what_exists(settings: Any, collect: Any, clean: Any) -> Found:
 
 
 def keepers_are_measured(dedup: Any, settings: Any, collect: Any, clean: Any) -> Found:
-    """Signals and sources that dedup.keep looks at, and what the signals need of clean and filter."""
+    """Signals and sources that dedup looks at, and what the signals need of clean and filter. A source that is not
+    collected may stand here, unless it looks like a slip of the pen for one that is."""
     from antimatter.filter.policies import NEEDS, NUMBERS
 
     present = _configured(settings, clean)
@@ -93,10 +94,15 @@ def keepers_are_measured(dedup: Any, settings: Any, collect: Any, clean: Any) ->
         elif need and need not in present:
             yield ("dedup", "keep"), f"names {name}, which filter does not measure: it needs {need}"
     collected = [source.name for source in collect.sources]
-    for name in dedup.source_priority:
-        hint = _nearest(name, collected, cutoff=0.8)
-        if name not in collected and hint:
-            yield ("dedup", "source_priority"), f"names {name}, which is no source of collect.{hint}"
+    named: list[tuple[Where, tuple[str, ...]]] = [
+        (("dedup", "source_priority"), dedup.source_priority),
+        (("dedup", "lines", "sources"), dedup.lines.sources),
+    ]
+    for place, names in named:
+        for name in names:
+            hint = _nearest(name, collected, cutoff=0.8)
+            if name not in collected and hint:
+                yield place, f"names {name}, which is no source of collect.{hint}"
 
 
 def _configured(settings: Any, clean: Any) -> set[str]:

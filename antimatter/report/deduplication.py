@@ -12,6 +12,8 @@ NAMED_SOURCES = 3
 """Sources named beside a cluster: those with most of its documents."""
 SHOWN_PAIRS = 12
 """Pairs of sources in sight; the others are added up."""
+ID_DIGITS = 12
+"""Hex digits of an id: `antimatter duplicates` takes the first 6 or more."""
 
 
 def parts(found: Mapping[str, Any]) -> list[str]:
@@ -95,7 +97,7 @@ _COMPARED = {
     "compared": "compared shingle by shingle",
     "duplicates": "at least as similar as the threshold",
     "left_out": "comparisons left out by the cap on leaders",
-    "buckets_over_cap": "buckets that reached this cap",
+    "buckets_over_cap": "buckets that hold more kept documents than this cap",
 }
 
 
@@ -106,7 +108,8 @@ def _compared(candidates: Mapping[str, int], error: Mapping[str, float]) -> str:
         if name in candidates
     ]
     if "mean_absolute" in error:
-        rows.append([cell("mean error of the estimate from signatures"), number(f"{error['mean_absolute']:.4f}")])
+        words = "mean absolute error of the estimate from signatures, over the pairs compared"
+        rows.append([cell(words), number(f"{error['mean_absolute']:.4f}")])
     if not rows:
         return ""
     note = ""
@@ -127,7 +130,7 @@ def _clusters(clusters: Mapping[str, Any]) -> str:
     if top:
         rows = [
             [
-                f"<td><code>{escape(str(entry['cluster']))}</code></td>",
+                _identity(entry["cluster"]),
                 *(number(numbers.count(entry[name]) if name in entry else "") for name in ("size", "removed")),
                 cell(_named(entry.get("sources", {}))),
             ]
@@ -137,6 +140,10 @@ def _clusters(clusters: Mapping[str, Any]) -> str:
         parts += ["<h3>The largest clusters</h3>", table(["cluster", "#documents", "#removed", "sources"], rows)]
         parts.append(f'<p class="small soft">{note}</p>')
     return "".join(parts)
+
+
+def _identity(digits: Any) -> str:
+    return f"<td><code>{escape(str(digits)[:ID_DIGITS])}</code></td>"
 
 
 def _named(sources: Mapping[str, int]) -> str:
@@ -182,23 +189,52 @@ def _templated(sources: Sequence[Mapping[str, Any]]) -> str:
     return f'<h3>Templated sources</h3><div class="short">{table(head, rows)}</div>{note}'
 
 
+_FIGURES = {
+    "units_compared": "units compared: those of min_words words and more",
+    "different": "different ones among them",
+    "units": "units, of any length",
+    "units_lost": "units lost: left with a document, and no copy is left",
+    "words": "words",
+    "windows_compared": "windows compared: a part of them stands elsewhere too",
+    "different_windows": "different windows that stand more than once",
+}
+
+
+def _figure(name: str) -> str:
+    return _FIGURES.get(name, name.replace("_", " "))
+
+
 def _pass(title: str, figures: Mapping[str, Any]) -> str:
-    """The single figures of an optional pass, and those of each source."""
+    """The single figures of an optional pass, those of each source, and the most frequent units or windows."""
     rows = [
-        [cell(name.replace("_", " ")), number(numbers.count(value) if isinstance(value, int) else f"{value:.4g}")]
+        [cell(_figure(name)), number(numbers.count(value) if isinstance(value, int) else f"{value:.4g}")]
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    if not rows:
+    if not rows and not figures.get("frequent"):
         return ""
     shown = f'<h3>{title}</h3><div class="short">{table(["", "#"], rows)}</div>'
     by_source = figures.get("by_source", {})
     names = list(next(iter(by_source.values()), {}))
     if names:
-        head = ["source", *(f"#{name.replace('_', ' ')}" for name in names)]
+        head = ["source", *(f"#{_figure(name)}" for name in names)]
         lines = [
             [cell(source), *(number(numbers.count(counts.get(name, 0))) for name in names)]
             for source, counts in by_source.items()
         ]
         shown += table(head, lines)
-    return shown
+    return shown + _frequent(figures.get("frequent"))
+
+
+def _frequent(found: Any) -> str:
+    """Where the most frequent units or windows stand; the page holds no texts of the corpus."""
+    entries = [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
+    place = next((name for name in ("unit", "word") if entries and name in entries[0]), "")
+    if not place:
+        return ""
+    rows = [
+        [number(numbers.count(entry["times"])), _identity(entry["document"]), number(f"{entry[place]:,}")]
+        for entry in entries
+    ]
+    words = {"unit": "#unit, from 0", "word": "#first word, from 0"}[place]
+    return f'<h4>The most frequent</h4><div class="short">{table(["#times", "in document", words], rows)}</div>'

@@ -7,8 +7,9 @@ import pytest
 
 from antimatter.corpus import copies
 from antimatter.corpus.history import UnknownDocument
+from antimatter.corpus.ledger import LEDGER
 from antimatter.corpus.shards import MissingData, write_shard
-from tests.corpus.made_copies import LEFT, REMOVED, TEXTS, identity, write_data
+from tests.corpus.made_copies import CUT, LEFT, REMOVED, TEXTS, identity, write_data, write_lines
 
 KEPT = identity("wiki:kept.txt")
 
@@ -61,6 +62,21 @@ def test_a_document_removed_before_dedup_names_the_stage(project):
         copies.identify("wiki:short.txt")
 
 
+def test_a_document_that_a_later_stage_removed_did_reach_dedup(project):
+    gone = {"id": KEPT, "source": "wiki", "stage": "tokenize", "reason": "no_tokens", "shard": 0, "row": 0}
+    table = pa.Table.from_pylist([{**gone, "also_failed": []}], schema=LEDGER)
+    write_shard(project / "data/tokens/removed/shard-00000.parquet", table)
+    assert copies.identify("wiki:kept.txt") == KEPT
+
+
+def test_what_the_pass_over_lines_cut_is_told_if_there_was_one(project):
+    assert copies.standing(KEPT).lines_units is None
+    write_lines(project)
+    found = copies.standing(KEPT)
+    assert (found.lines_units, found.lines_units_removed, found.lines_characters_removed) == CUT["wiki:kept.txt"]
+    assert copies.removal(identity("web:empty lines.txt")).kept_id is None
+
+
 def test_a_document_that_dedup_has_not_read_says_what_to_run(project):
     for part in ("documents", "removed"):
         for path in (project / "data/deduplicated" / part).glob("*.parquet"):
@@ -85,3 +101,12 @@ def test_the_output_of_a_stage_that_stopped_can_be_looked_at(project):
     assert copies.removal(identity("wiki:near.txt"), stopped).kept_id == KEPT
     assert copies.standing(KEPT, stopped).stands_for == 4
     assert len(copies.clusters(stopped)) == 1
+
+
+def test_a_folder_that_dedup_did_not_write_is_refused_without_advice_to_run_it(project):
+    (project / "data/deduplicated/removed").rename(project / "elsewhere")
+    for folder in (project / "nowhere", project / "data/filtered", project / "data/deduplicated"):
+        for call in (copies.identify, copies.clusters):
+            with pytest.raises(copies.NotCompared, match="removed/ and signals/") as caught:
+                call(*(["wiki:kept.txt"] if call is copies.identify else []), folder)
+            assert "dvc repro" not in str(caught.value) and str(folder) in str(caught.value)

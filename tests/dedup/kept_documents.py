@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from antimatter.corpus.ledger import Removal, ledger_table
 from antimatter.corpus.schema import DOCUMENT, document_id
 from antimatter.corpus.shards import shard_name, write_shard
 from antimatter.dedup.contents import content_digest
@@ -50,11 +51,15 @@ def cut(found: Sequence[Document], shards: int, seed: int = 1) -> list[list[Docu
 
 
 def prepare(folder: Path, shards: Sequence[Sequence[Document]]) -> Workspace:
-    """A work folder with folder/in as the stage's input, and what dedup knows once it has judged."""
+    """A work folder with folder/in as the stage's input, what dedup knows once it has judged, and what it writes if no
+    pass over lines changes that."""
     work = Workspace("dedup", {}, folder / "work", [], folder / "report.json")
     for index, shard in enumerate(shards):
         rows = [{**d._asdict(), "id": d.id, "metadata": []} for d in shard]
         write_shard(folder / "in" / shard_name(index), pa.Table.from_pylist(rows, schema=DOCUMENT))
+        removed = [Removal(id=d.id, source=d.source, reason="x", row=r) for r, d in enumerate(shard) if not d.is_kept]
+        write_shard(work.output / "removed" / shard_name(index), ledger_table("dedup", index, removed))
+        write_shard(work.output / "documents" / shard_name(index), kept_table(shard))
         facts = {
             "id": pa.array([d.id for d in shard], pa.binary(16)),
             "source": pa.array([d.source for d in shard], pa.string()),

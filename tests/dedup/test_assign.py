@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antimatter.dedup.assign import STATISTICS, Leaders, Verdicts, meet, rank_order
+from antimatter.dedup.assign import BINS, STATISTICS, Leaders, Verdicts, meet, rank_order
 from antimatter.dedup.candidates import Candidates
 from antimatter.dedup.shingles import Shingles
 from antimatter.dedup.signatures import permutations, signatures
@@ -150,3 +150,11 @@ def test_the_first_difference_decides_then_the_digest_then_the_id():
     assert rank_order([longest, best], digests, ids).tolist() == [1, 2, 3, 0, 4]
     assert rank_order([best, longest], digests, ids).tolist() == [1, 2, 3, 0, 4]
     assert rank_order([], digests, ids).tolist() == [4, 2, 3, 0, 1]
+
+
+def test_pairs_are_binned_and_the_estimate_is_judged_by_its_sign():
+    verdicts = judged([set(range(20)), set(range(1, 21)), set(range(20))], threshold=1.0)
+    assert {place: pairs for place, pairs in enumerate(verdicts.similarities.tolist()) if pairs} == {18: 2, BINS: 1}
+    error = 2 * (verdicts.estimate[1] - 19 / 21)
+    assert verdicts.errors.tolist() == pytest.approx([error, abs(error)])
+    assert error

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antimatter.dedup.contents import _doubtful, canonical, content_digest, content_digests
+from antimatter.dedup.shard import equal_documents
+from antimatter.params.dedup import Dedup
 from antimatter.text.characters import buffers
 
 texts = st.lists(st.text(st.sampled_from("ab é\u0301\u0300가각ᄀ\u1161\u11a8\u00a0\u2000\u2003\n\t \x1c,.😀\u0958")))
@@ -71,3 +73,15 @@ def test_a_character_that_is_taken_for_canonical_at_sight_is_so_beside_any_other
 def test_texts_are_strings(wrong):
     with pytest.raises(TypeError, match="string"):
         content_digests(wrong)
+
+
+def test_equal_contents_are_equal_in_both_halves_and_the_best_of_a_kind_stands_for_it():
+    numbers = np.arange(4, dtype=np.uint64)
+    columns = {
+        "high": np.full(4, 7, dtype=np.uint64),
+        "low": np.array([1, 2, 1, 2], dtype=np.uint64),
+        "id_high": numbers,
+        "id_low": numbers,
+        "criterion_0": np.array([0.0, 0, -1, 0]),
+    }
+    assert [rows.tolist() for rows in equal_documents(columns, Dedup())] == [[0, 3], [2, 1]]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from antimatter.dedup import side_by_side
 from antimatter.dedup.side_by_side import align, lines
-from antimatter.dedup.terminal import columns
+from antimatter.terminal import columns
 
 NASTY = st.text(
     st.one_of(
@@ -128,6 +128,34 @@ def test_a_hundred_thousand_characters_without_a_line_break_are_cut_into_rows():
     left = " ".join(f"word{n}" for n in range(12_000))
     found = shown(left, left.replace("word6000 ", "gone "), width=80)
     assert len(found) == 9 and found[0].endswith("equal lines ...") and found[-1].endswith("equal lines ...")
+
+
+def test_of_a_word_of_many_lines_the_first_and_the_last_are_shown():
+    giant = "".join(f"{n:04}" for n in range(500))
+    found = shown(f"a {giant} b", f"A {giant} b")
+    (fold,) = [place for place, line in enumerate(found) if line == "... 70 lines of one word ..."]
+    assert found[fold - 1] == f"{giant[:28]}   {giant[:28]}" and found[fold + 1].split() == [giant[-12:]] * 2
+    assert len(found) == 5 and "".join(shown(f"a {giant}", f"A {giant}", context=None)).count("...") == 0
+
+
+def test_a_changed_word_of_many_lines_is_shown_in_full_with_the_whole_texts_alone():
+    left, right = "x" * 3000, "y" * 90
+    first, fold, last = shown(left, right)
+    assert first == f"[-{'x' * 24}-] | {{+{'y' * 24}+}}" and fold == "... 123 lines of one word ..."
+    assert last.split()[1:] == ["|", "{+" + "y" * 18 + "+}"]
+    assert len(shown(left, right, context=None)) == 125
+
+
+def test_a_run_of_whitespace_of_many_lines_is_folded_too():
+    for space in (" ", "\t", "\n"):
+        found = shown(f"a{space * 5000}b", f"a{space}b")
+        assert len(found) < 9 and any(line.endswith("lines of whitespace ...") for line in found)
+
+
+@pytest.mark.parametrize("marks", ["\u0301" * 500, "\u0301\u200d" * 250])
+def test_a_heap_of_marks_does_not_make_a_line_longer_than_eight_a_column(marks):
+    for line in shown("a" + marks, "b " + marks):
+        assert len(line) <= 60 * 9 and columns(line) <= 60
 
 
 @pytest.mark.parametrize("piece", ["word ", "{}[];,", "漢", "a b ", "\x1b[2J "])

@@ -19,7 +19,7 @@ PASSAGE = " ".join(f"word{number}" for number in range(60))
 
 def run(folder, shards, words):
     work = prepare(folder, shards)
-    return spans.find_repeated(work, folder / "in", range(len(shards)), words=words)
+    return spans.find_repeated(work, range(len(shards)), words=words)
 
 
 def plain_count(found, size, most=20):

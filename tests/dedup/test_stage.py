@@ -276,10 +276,11 @@ def test_pieces_and_partitions_of_other_sizes_write_the_same_bytes(tmp_path, mix
 
     shards = in_shards(mixed, 30, 60)
     settings = Dedup(leaders_per_bucket=2, **FINDS_ALL)
-    start(tmp_path / "large", shards, settings)
-    monkeypatch.setattr(corpus, "ROWS", 100)
-    monkeypatch.setattr(shard, "PIECE_BYTES", 1000)
-    start(tmp_path / "small", shards, settings)
+    large = start(tmp_path / "large", shards, settings)
+    for module, name, size in ((corpus, "ROWS", 100), (corpus, "TOGETHER", 7), (corpus, "REMAP", 2)):
+        monkeypatch.setattr(module, name, size)
+    monkeypatch.setattr(shard, "SLICE_BYTES", 1000)
+    assert start(tmp_path / "small", shards, settings) == large
     assert files_of(tmp_path / "large") == files_of(tmp_path / "small")
 
 

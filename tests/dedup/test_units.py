@@ -1,6 +1,7 @@
 """Lines and paragraphs against their definition in plain Python."""
 
 import doctest
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,9 @@ from tests.filter.nasty_documents import FIXED, documents
 
 KINDS = ("line", "paragraph")
 LINES = st.sampled_from(["", "", " ", "\t\u3000", "a", "A ", "  b c", "one two", "é\u0301", "我们", "\x85", "x\x0by"])
-TEXTS = st.one_of(documents(), st.lists(LINES, max_size=12).map("\n".join))
+ENDS = st.sampled_from(["\r", "a\r", "b c\r"])
+FORMS = st.sampled_from(["é", "e\u0301 \u1112\u1161\u11ab", "\u2000", "\u304b\u3099 \u037e"])
+TEXTS = st.one_of(documents(), st.lists(st.one_of(LINES, ENDS, FORMS), max_size=12).map("\n".join))
 _MASK = 2**64 - 1
 
 
@@ -35,7 +38,7 @@ def plain_units(text: str, kind: str) -> list[tuple[int, int]]:
 
 def plain_contents(text: str, kind: str) -> list[str]:
     """What each unit is compared by."""
-    lines = text.split("\n")
+    lines = unicodedata.normalize("NFC", text).split("\n")
     return [" ".join(fold(" ".join(lines[first:behind])).split()) for first, behind in plain_units(text, kind)]
 
 
@@ -57,10 +60,10 @@ def plain_without(text: str, kind: str, leaving: list[bool]) -> str:
             is_cut = True
         else:
             if is_cut:
-                blank = [""] if remaining and blank else []
+                blank = ["\r" if remaining[-1].endswith("\r") else ""] if remaining and blank else []
             remaining += [*blank, line]
             blank, is_cut = [], False
-    return "\n".join(remaining if is_cut else [*remaining, *blank])
+    return "\n".join(remaining).removesuffix("\r") if is_cut else "\n".join([*remaining, *blank])
 
 
 def plain_low(content: str) -> int:
@@ -144,6 +147,22 @@ def test_a_paragraph_in_other_lines_and_another_case_is_the_same():
     units = find_units(pa.array(["It sat on\nthe mat.", "  IT SAT\u3000on the\t\tmat.\n\n"]), "paragraph")
     assert units.high[0] == units.high[1] and units.low[0] == units.low[1]
     assert units.words.tolist() == [5, 5]
+
+
+def test_composed_and_decomposed_lines_are_the_same_and_none_is_changed():
+    texts = ["Le café est là.\nVoilà.", unicodedata.normalize("NFD", "LE CAFÉ EST LÀ.\nVoilà."), "plain"]
+    array = pa.array(["before", *texts])[1:]
+    units = find_units(array, "line")
+    assert units.high[:2].tolist() == units.high[2:4].tolist()
+    assert units.low[:2].tolist() == units.low[2:4].tolist()
+    leaving = np.array([False, False, False, True, False])
+    assert without(array, units, leaving).to_pylist() == [texts[0], texts[1].split("\n")[0], "plain"]
+
+
+def test_line_ends_of_windows_stay_what_they_are():
+    assert edited("one\r\ntwo\r\nthree\r\n", "line", 1) == "one\r\nthree\r\n"
+    assert edited("one\r\n\r\ntwo\r\n\r\nthree", "line", 1) == "one\r\n\r\nthree"
+    assert edited("one\r\n\r\ntwo\r\n", "paragraph", 1) == "one"
 
 
 def test_there_are_lines_and_paragraphs_only():

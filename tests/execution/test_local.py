@@ -106,6 +106,15 @@ def test_after_a_failure_the_executor_can_be_used_again():
     executor.close()
 
 
+def test_a_worker_that_is_killed_between_maps_is_replaced():
+    executor = LocalExecutor(2)
+    workers = {result["process"] for result in executor.map(who, range(8), lambda index, result: None)}
+    os.kill(min(workers), signal.SIGKILL)
+    wait_until(lambda: executor._pool._broken)
+    assert executor.map(square, range(5), lambda index, result: None) == [square(number) for number in range(5)]
+    executor.close()
+
+
 SLEEPERS = """
 import os, sys, time
 from pathlib import Path

@@ -208,3 +208,14 @@ def test_the_priority_of_sources_names_sources_and_is_looked_at():
     assert "names sotuu, which is no source of collect. Did you mean sotu?" in mistakes(source, named)
     assert "source_priority is empty" in mistakes(source)
     assert "put source into keep" in mistakes(named)
+
+
+def test_the_sources_whose_lines_are_compared_are_named_as_they_are_collected():
+    unit, named = ("    unit: none ", "    unit: line "), ("    sources: [] ", "    sources: [wiki_en, sotuu, gone] ")
+    found = mistakes(unit, named)
+    assert "dedup.lines.sources names sotuu, which is no source of collect. Did you mean sotu?" in found
+    assert "gone" not in found
+    check(YAML().load(DEMO.replace(*unit).replace("    sources: [] ", "    sources: [wiki_en, gone] ")), "params.yaml")
+    assert "lines.sources says where lines are compared: give lines.unit too" in mistakes(named)
+    twice = ("    sources: [] ", "    sources: [sotu, sotu] ")
+    assert "lines.sources names sotu twice" in mistakes(unit, twice)

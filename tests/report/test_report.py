@@ -273,7 +273,13 @@ def dedup_report():
         "clusters": {"count": 5, "largest": 9, "sizes": {"2": 4, "8-15": 1}, "top": [top]},
         "between_sources": [{"removed_from": f"a{n}", "kept_in": "b", "documents": 100 - n} for n in range(14)],
         "templated_sources": [{"source": EVIL, "documents": 50, "met": 30, "share": 0.6}],
-        "lines": {"units_compared": 12, "share": 0.25, "frequent": ["x"], "by_source": {EVIL: {"units_removed": 77}}},
+        "lines": {
+            "units_compared": 12,
+            "share": 0.25,
+            "by_source": {EVIL: {"units": 99, "units_removed": 77}},
+            "frequent": [{"times": 31, "document": "cd" * 16, "unit": 6}],
+        },
+        "repeated_spans": {"words": 50, "frequent": [{"times": 41, "document": "ef" * 16, "word": 8123}]},
     }
 
 
@@ -283,10 +289,33 @@ def test_the_page_tells_what_dedup_found(project):
     page = build_page(project).read_text()
     assert "<script" not in page and page.count("&lt;script&gt;") >= 3
     for words in (
-        "<h2>Duplicates</h2>", "92.3 %", "pairs compared exactly", "7 comparisons were left out", "0.0312", "ab" * 16,
+        "<h2>Duplicates</h2>", "92.3 %", "pairs compared exactly", "7 comparisons were left out", "0.0312",
         "1 more", "2 other pairs of sources", ">175<", "60.0 %", "Repeated lines", "0.25", ">77<",
     ):  # fmt: skip
         assert words in page
+
+
+def test_the_figures_of_dedup_say_what_they_count():
+    page = "".join(deduplication.parts(statistics.deduplicated(dedup_report())))
+    for words in (
+        "mean absolute error of the estimate from signatures, over the pairs compared",
+        "buckets that hold more kept documents than this cap",
+        "units compared: those of min_words words and more", "units, of any length",
+    ):  # fmt: skip
+        assert words in page
+
+
+def test_documents_of_dedup_are_named_by_twelve_digits_that_its_commands_take():
+    page = "".join(deduplication.parts(statistics.deduplicated(dedup_report())))
+    for digits in ("ab" * 6, "cd" * 6, "ef" * 6):
+        assert f"<code>{digits}</code>" in page
+    for number in ("31", "41", "6", "8,123"):
+        assert f'<td class="n">{number}</td>' in page
+
+
+def test_what_is_not_as_dedup_writes_it_is_left_out_of_its_tables():
+    report = dedup_report() | {"lines": {"units_compared": 12, "frequent": ["x"]}, "repeated_spans": {"frequent": 3}}
+    assert "Repeated lines" in "".join(deduplication.parts(statistics.deduplicated(report)))
 
 
 def test_the_curve_of_dedup_is_a_wellformed_picture():
@@ -310,3 +339,8 @@ def test_the_page_shows_what_an_earlier_version_reported_of_dedup():
     earlier["found_at_similarity"] = {"0.50": 0.1, "1.00": 1.0}
     assert "affine64" in "".join(deduplication.parts(statistics.deduplicated(earlier)))
     assert not any(deduplication.parts({}))
+
+
+def test_who_left_stands_before_whom_it_left_for():
+    shown = deduplication._between([{"removed_from": "gone", "kept_in": "here", "documents": 3}])
+    assert shown.index("gone") < shown.index("here")

@@ -4,20 +4,23 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
+MOST_MARKS = 8
+"""Characters without a column of their own that stay on one base: Vietnamese needs two, biblical Hebrew four."""
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them; they take no column
 
 
 def visible(text: str, exactly: bool = False) -> str:
-    r"""The text with control characters, and whatever else could move the cursor or turn the line, written out.
+    r"""The text with control characters, and whatever else could move the cursor or turn the line, written out; marks
+    beyond MOST_MARKS on one base too.
 
     exactly   spaces other than U+0020 and joiners too, and a line break as ⏎: for what differs in them alone.
 
     >>> visible("a\x1b[2J\u202e\u00a0b"), visible("a\u00a0\n", exactly=True)
     ('a\\x1b[2J\\u202e\xa0b', 'a\\xa0⏎')
     """
-    if text.isprintable():
-        return text
-    return "".join(_visible(character, exactly) for character in text)
+    if not text.isprintable():
+        text = "".join(_visible(character, exactly) for character in text)
+    return text if len(text) <= MOST_MARKS or text.isascii() else "".join(_few_marks(text))
 
 
 @lru_cache(maxsize=4096)
@@ -29,6 +32,13 @@ def _visible(character: str, exactly: bool) -> str:
     if character in _JOINERS or unicodedata.category(character) == "Zs":
         return character
     return {"\t": "    ", "\n": " "}.get(character, repr(character)[1:-1])
+
+
+def _few_marks(text: str) -> Iterator[str]:
+    marks = 0
+    for character in text:
+        marks = 0 if _columns(character) else marks + 1
+        yield character if marks <= MOST_MARKS else character.encode("unicode_escape").decode()
 
 
 def columns(text: str) -> int:

@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antimatter.dedup.terminal import columns, pieces, visible
+from antimatter.terminal import MOST_MARKS, columns, pieces, visible
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -38,3 +38,14 @@ def test_pieces_fit_and_make_up_the_text(text, most):
     assert "".join(found) == text
     assert all(columns(piece) <= most for piece in found)
     assert not any(unicodedata.category(piece[0]) in ("Mn", "Me") for piece in found[1:])
+
+
+def test_marks_beyond_eight_on_one_base_are_written_out():
+    assert visible("e" + "\u0301" * 8) == "e" + "\u0301" * 8
+    assert visible("ae" + "\u0301" * 10 + "b\u0302") == "ae" + "\u0301" * 8 + r"\u0301\u0301" + "b\u0302"
+    assert visible("a" + "\u200d" * 9) == "a" + "\u200d" * 8 + r"\u200d"
+
+
+@given(st.text(st.sampled_from("ab漢\u0301\u0302\u200d\u1161\x1b"), max_size=200).map(visible), st.integers(2, 20))
+def test_no_piece_is_longer_than_its_columns_by_more_than_its_marks(text, most):
+    assert all(len(piece) <= (most + 1) * (1 + MOST_MARKS) for piece in pieces(text, most))
