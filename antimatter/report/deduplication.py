@@ -38,7 +38,7 @@ def s_curve(found_at: Mapping[str, float], similarities: Mapping[str, int]) -> s
         return ""
     curve = sorted((float(similarity), part) for similarity, part in found_at.items())
     pairs, step = _bins(similarities)
-    height, left, right, top, bottom = 240, 42, 14, 48, 44
+    height, left, right, top, bottom = 240, 50, 14, 48, 44
     drawing = svg.Drawing(height, "Which pairs of documents dedup finds")
     words = "line: share that the bands find" + ("; bars: pairs compared exactly" if pairs else "")
     drawing.text(0, 33, words, "muted")
@@ -80,10 +80,7 @@ def _bins(similarities: Mapping[str, int]) -> tuple[list[tuple[float, int]], flo
     return sorted((start, count) for start, count in counts.items() if count), step
 
 
-def _scheme(scheme: str | Mapping[str, Any]) -> str:
-    if isinstance(scheme, Mapping):
-        words = [f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in scheme.items()]
-        scheme = "; ".join(words)
+def _scheme(scheme: str) -> str:
     return f'<p class="small soft">{escape(scheme)}.</p>' if scheme else ""
 
 
@@ -108,7 +105,7 @@ def _compared(candidates: Mapping[str, int], error: Mapping[str, float]) -> str:
         if name in candidates
     ]
     if "mean_absolute" in error:
-        words = "mean absolute error of the estimate from signatures, over the pairs compared"
+        words = "mean absolute error of the signatures' estimate"
         rows.append([cell(words), number(f"{error['mean_absolute']:.4f}")])
     if not rows:
         return ""
@@ -181,10 +178,10 @@ def _templated(sources: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     words = (
-        "Many of their kept documents resemble a better ranked one, but less than the threshold asks for: most often "
+        "Many of their kept documents share a bucket with a better ranked one that is kept too: most often "
         "they are filled into one template."
     )
-    head = ["source", "#documents kept", "#resemble another", "#share"]
+    head = ["source", "#documents kept", "#share a bucket", "#share"]
     note = f'<p class="small soft">{words}</p>'
     return f'<h3>Templated sources</h3><div class="short">{table(head, rows)}</div>{note}'
 

@@ -19,7 +19,7 @@ REPORTS = (
 FUNNEL = ("collect", "clean", "filter", "dedup", "tokenize")
 """The stages that documents pass through on their way to the model."""
 DEDUP: dict[str, type | tuple[type, ...]] = {
-    "scheme": (str, dict), "found_at_similarity": dict, "candidates": dict, "similarities": dict,
+    "scheme": str, "found_at_similarity": dict, "candidates": dict, "similarities": dict,
     "estimate_error": dict, "clusters": dict, "between_sources": list, "templated_sources": list, "lines": dict,
     "repeated_spans": dict,
 }  # fmt: skip

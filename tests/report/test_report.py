@@ -265,7 +265,7 @@ def dedup_report():
     top = {"cluster": "ab" * 16, "size": 9, "removed": 8, "sources": {"one": 1, "two": 2, "three": 3, EVIL: 3}}
     return {
         **flow(100, 80, near=20),
-        "scheme": {"permutations": EVIL, "keep": ["length"]},
+        "scheme": EVIL,
         "found_at_similarity": {"0.50": 0.0533, "0.60": 0.2111, "0.70": 0.5645, "0.80": 0.9235, "1.00": 1.0},
         "candidates": {"documents": 95, "compared": 30, "left_out": 7, "buckets_over_cap": 1},
         "similarities": {"0.20": 3, "0.80": 27},
@@ -298,7 +298,7 @@ def test_the_page_tells_what_dedup_found(project):
 def test_the_figures_of_dedup_say_what_they_count():
     page = "".join(deduplication.parts(statistics.deduplicated(dedup_report())))
     for words in (
-        "mean absolute error of the estimate from signatures, over the pairs compared",
+        "mean absolute error of the signatures&#x27; estimate",
         "buckets that hold more kept documents than this cap",
         "units compared: those of min_words words and more", "units, of any length",
     ):  # fmt: skip
