@@ -71,7 +71,7 @@ def notes(report: dict[str, Any]) -> list[str]:
     candidates = report["candidates"]
     if candidates["left_out"]:
         told.append(
-            f"{candidates['buckets_over_cap']:,} buckets hold more kept documents than dedup.leaders_per_bucket: "
+            f"buckets that hold more kept documents than dedup.leaders_per_bucket: {candidates['buckets_over_cap']:,}; "
             f"{candidates['compared']:,} pairs were compared, at most {candidates['left_out']:,} left out"
         )
     for source, numbers in report.get("lines", {"by_source": {}})["by_source"].items():

@@ -1,6 +1,7 @@
 """Local processes: one worker, in this process; more, in a pool of spawned ones that serves one map after another (to
 start a worker, with its libraries and compiled kernels, takes a second or two)."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from antimatter.errors import AntiMatterError
@@ -27,34 +27,47 @@ class LocalExecutor:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
-        self._strangers: set[BaseProcess] = set()
 
     def map(
         self, function: Callable[[Any], Result], parts: Sequence[Any], done: Callable[[int, Result], None]
     ) -> list[Result]:
-        """See `runner.Executor.map`."""
+        """See `runner.Executor.map`; `done` must not map in its turn."""
         results: dict[int, Result] = {}
         if min(self.workers, len(parts)) <= 1:
             for index, part in enumerate(parts):
                 results[index] = function(part)
                 done(index, results[index])
             return [results[index] for index in range(len(parts))]
+        while len(results) < len(parts):
+            has_served = self._pool is not None
+            try:
+                self._run(function, parts, done, results)
+            except BrokenProcessPool as error:
+                # a result that does not unpickle breaks the pool too, with a cause: that is a defect, and shown as one
+                if error.__cause__ is not None:
+                    raise
+                if results or not has_served:  # else a worker died while it waited between maps, and nothing is lost
+                    raise WorkerDied(
+                        f"a worker process was killed (often: out of memory) while {self.workers} were at work. "
+                        "What is finished is kept; start again with fewer: ANTIMATTER_WORKERS=1."
+                    ) from error
+        return [results[index] for index in range(len(parts))]
 
+    def _run(
+        self,
+        function: Callable[[Any], Result],
+        parts: Sequence[Any],
+        done: Callable[[int, Result], None],
+        results: dict[int, Result],
+    ) -> None:
+        """Fill `results`; if something fails, with what was finished, and the pool has ended."""
         waiting = iter(enumerate(parts))
         running: dict[Future[Result], int] = {}
         pool = self._ready()
         try:
             while True:
                 while len(running) < 2 * self.workers and (item := next(waiting, None)):
-                    try:
-                        future = pool.submit(function, item[1])
-                    except BrokenProcessPool:
-                        if running or results:
-                            raise
-                        self._pool = None  # a worker was killed while it waited between maps: nothing is lost
-                        pool = self._ready()
-                        future = pool.submit(function, item[1])
-                    running[future] = item[0]
+                    running[pool.submit(function, item[1])] = item[0]
                 if not running:
                     break
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -64,23 +77,17 @@ class LocalExecutor:
                     del running[future]
                     done(index, results[index])
         except BaseException as error:
-            self._pool = None  # it ends here
+            self._pool = None
+            workers = list((pool._processes or {}).values())  # its shutdown forgets them
             try:
                 if isinstance(error, KeyboardInterrupt):
                     print("\nstopping: the parts in flight are finished first (again: leave at once)", file=sys.stderr)
-                _finish_running(pool, running, done)
-            except BaseException:  # Ctrl-C again: leave now, the parts in flight are lost
-                for worker in set(multiprocessing.active_children()) - self._strangers:
+                _finish_running(pool, running, done, results)
+            except KeyboardInterrupt:  # again: leave now, the parts in flight are lost
+                for worker in workers:
                     worker.kill()
                 raise
-            # a result that does not unpickle breaks the pool too, with a cause: that is a defect, and shown as one
-            if isinstance(error, BrokenProcessPool) and error.__cause__ is None:
-                raise WorkerDied(
-                    f"a worker process was killed (often: out of memory) while {self.workers} were at work. "
-                    "What is finished is kept; start again with fewer: ANTIMATTER_WORKERS=1."
-                ) from error
             raise
-        return [results[index] for index in range(len(parts))]
 
     def close(self) -> None:
         """End the workers; a later map starts new ones."""
@@ -93,17 +100,24 @@ class LocalExecutor:
         if self._pool is None:
             # spawn: fork would copy the locks of Arrow's and BLAS's threads in whatever state they are
             context = multiprocessing.get_context("spawn")
-            self._strangers = set(multiprocessing.active_children())
             self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_die_with_parent)
         return self._pool
 
 
-def _finish_running(pool: ProcessPoolExecutor, running: dict[Future[Result], int], done: Callable[..., None]) -> None:
-    """Let the parts in flight finish, and report those that succeed: nothing that was paid for is thrown away."""
+def _finish_running(
+    pool: ProcessPoolExecutor,
+    running: dict[Future[Result], int],
+    done: Callable[[int, Result], None],
+    results: dict[int, Result],
+) -> None:
+    """Let the parts in flight finish, and report those that succeed: nothing that was paid for is thrown away. If that
+    fails in its turn, the error that ended the map is the one to be told."""
     pool.shutdown(wait=True, cancel_futures=True)
     for future, index in running.items():
         if not future.cancelled() and future.exception() is None:
-            done(index, future.result())
+            with contextlib.suppress(Exception):
+                done(index, future.result())
+                results[index] = future.result()
 
 
 def _die_with_parent() -> None:

@@ -37,8 +37,8 @@ class Dedup:
     normalization: Literal["none", "spacing", "words"] = "words"
     """Text as it is compared. words: letters, digits and their marks in lower case, whatever parts them. spacing: what
     stands between whitespace, as it stands. none: as spacing, and every whitespace character counts (indentation of
-    code), for exact copies too. Digits and marks always stay: without them templates that differ in numbers alone
-    would be equal."""
+    code), for exact copies too. Digits, accents and vowel signs always stay: without them templates that differ in
+    numbers alone would be equal."""
     shingle_words: Annotated[int, Range(1, 50)] = 5
     """Words in one shingle (Broder 1997), letters in scripts without spaces; a shorter document is one shingle as a
     whole."""

@@ -10,7 +10,7 @@ from antimatter.dedup import corpus
 from antimatter.dedup.corpus import deduplicate
 from antimatter.dedup.summary import notes
 from antimatter.execution.workspace import Workspace
-from antimatter.params.dedup import Dedup
+from antimatter.params.dedup import Dedup, Lines
 from stages import dedup as stage
 from tests.dedup.texts import letters, pages
 from tests.documents import document_table
@@ -66,7 +66,7 @@ def test_a_template_and_what_a_cap_left_out_are_said_at_once(found):
     assert report["candidates"]["left_out"] > 0
     first, second = notes(report)
     assert first.startswith("forms looks templated")
-    assert "buckets hold more kept documents than dedup.leaders_per_bucket" in second
+    assert "buckets that hold more kept documents than dedup.leaders_per_bucket" in second
 
 
 def test_hot_buckets_are_those_beyond_the_cap_the_hottest_first(found):
@@ -133,3 +133,15 @@ def test_a_stop_names_the_largest_clusters_and_where_to_look(found):
 
 def test_below_the_limit_nothing_is_raised(found):
     stage.require_limit(found[0], 0.9)
+
+
+def test_a_stop_for_lines_says_which_parameters_cut_them(tmp_path):
+    frame = "This is a frame.\nIt says many things.\nAll of them twice.\n"
+    texts = [frame + " ".join(WORDS[start : start + 15]) for start in range(0, 1800, 15)]
+    write_shard(tmp_path / "in" / shard_name(0), document_table(texts, "chat"))
+    settings = Dedup(lines=Lines(unit="line", min_sentences=3))
+    work = Workspace("dedup", settings, tmp_path / "work", [], tmp_path / "report.json")
+    work.report(deduplicate(work, tmp_path / "in", None, settings))
+    with pytest.raises(TooMuchRemoved, match=r"dedup\.lines: see dedup\.lines\.min_sentences") as caught:
+        stage.require_limit(work, 0.6)
+    assert "largest clusters" not in str(caught.value), "there are none"

@@ -106,13 +106,23 @@ def test_after_a_failure_the_executor_can_be_used_again():
     executor.close()
 
 
-def test_a_worker_that_is_killed_between_maps_is_replaced():
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_worker_that_is_killed_between_maps_is_replaced(is_noticed):
     executor = LocalExecutor(2)
     workers = {result["process"] for result in executor.map(who, range(8), lambda index, result: None)}
     os.kill(min(workers), signal.SIGKILL)
-    wait_until(lambda: executor._pool._broken)
+    if is_noticed:
+        wait_until(lambda: executor._pool._broken)
     assert executor.map(square, range(5), lambda index, result: None) == [square(number) for number in range(5)]
     executor.close()
+
+
+def test_of_two_errors_the_first_is_told():
+    def full(index, result):
+        raise OSError(f"disk full {index}")
+
+    with pytest.raises(OSError, match="disk full 0"):
+        LocalExecutor(2).map(square, range(8), full)
 
 
 SLEEPERS = """
