@@ -83,7 +83,8 @@ class Verdicts:
 
 
 class Leaders:
-    """The kept members of every bucket, the last one first: lists in mapped files, 8 bytes a membership at most."""
+    """The kept members of every bucket, the last one first: lists in mapped files, 8 bytes a bucket and 8 a
+    membership at most."""
 
     def __init__(self, folder: Path, buckets: int, memberships: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -33,17 +33,17 @@ class Candidates(NamedTuple):
     signatures: np.ndarray
 
 
-def create(folder: Path, places: np.ndarray, permutations: int) -> None:
-    """Files for C >= 1 candidates with room for places[rank] shingles each; those of a killed run are taken over.
+def create(folder: Path, room: np.ndarray, permutations: int) -> None:
+    """Files for C >= 1 candidates with room for room[rank] shingles each; those of a killed run are taken over.
 
     Raises: DiskFull, DamagedScratch if files of other candidates are there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    offsets = np.concatenate([[0], np.cumsum(places)]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
     sizes = {
-        "counts.i64": 8 * len(places),
+        "counts.i64": 8 * len(room),
         "shingles.u64": 8 * int(offsets[-1]),
-        "signatures.u64": 8 * len(places) * permutations,
+        "signatures.u64": 8 * len(room) * permutations,
     }
     if (folder / "offsets.npy").exists():  # written last: the others are whole
         found = {name: (folder / name).stat().st_size if (folder / name).exists() else 0 for name in sizes}

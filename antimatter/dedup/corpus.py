@@ -100,7 +100,7 @@ def find_copies(work: Workspace, places: Places, settings: Dedup, starts: np.nda
     thousand shards meet as a thousand.
     """
     documents, shards = int(starts[-1]), range(len(starts) - 1)
-    partitions = documents * 4 // ROWS + 1  # a row takes as much as four of the others
+    partitions = documents * 4 // ROWS + 1  # its rows are three times as wide, and sorted by more
     rows = partial(shard.copy_rows, places=places, settings=settings, starts=starts, partitions=partitions)
     merge = partial(shard.merge_copies, places=places, settings=settings)
     work.exchange(rows, shards, partitions, merge, title="copies")

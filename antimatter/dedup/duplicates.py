@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from antimatter.corpus import copies
@@ -110,13 +109,12 @@ def jaccard_and_containment(left: str, right: str, settings: Dedup) -> tuple[flo
     there are none."""
     from antimatter.dedup.contents import canonical  # kernels: a second to load, and needed here alone
     from antimatter.dedup.shingles import shingle_sets
+    from antimatter.dedup.verify import common, jaccard
 
     texts = canonical(pa.array([left, right], pa.string()))
     found = shingle_sets(texts, settings.normalization, settings.shingle_words)
     of_left, of_right = (found.hashes[found.starts[place] : found.starts[place + 1]] for place in (0, 1))
-    shared = len(np.intersect1d(of_left, of_right, assume_unique=True))
-    whole = len(of_left) + len(of_right) - shared
-    return shared / whole if whole else 0.0, shared / len(of_left) if len(of_left) else 0.0
+    return jaccard(of_left, of_right), common(of_left, of_right) / len(of_left) if len(of_left) else 0.0
 
 
 def what_lines_did(standing: Standing | None, verdict: Mapping[str, Any]) -> Iterator[str]:

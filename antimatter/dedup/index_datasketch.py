@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from datasketch import MinHash, MinHashLSH
 
-from antimatter.dedup.scratch import arrow_path, map_arrow
+from antimatter.dedup.scratch import array_path, arrow_path, map_arrow
 from antimatter.dedup.shard import Places, save_buckets, source_salts
 from antimatter.dedup.signatures import SCHEME
 from antimatter.params.dedup import Dedup
@@ -21,7 +21,7 @@ def find_buckets(places: Places, settings: Dedup, starts: np.ndarray) -> dict[st
     salts: dict[int, int] = {}
     for number in range(len(starts) - 1):
         batch = map_arrow(arrow_path(places.scratch, "index", number))
-        signed = np.load(places.scratch / "signatures" / f"shard-{number:05d}.npy")
+        signed = np.load(array_path(places.scratch, "signatures", number))
         salted = source_salts(pa.chunked_array([batch.column("source")]), settings)
         pieces = batch.column("pieces").to_numpy()
         for row in np.flatnonzero((pieces > 0) & ~is_copy[starts[number] : starts[number + 1]]).tolist():

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antimatter.corpus.shards import read_shard, shard_name
+from antimatter.dedup.assign import rank_order
 from antimatter.dedup.scratch import arrow_path, halves, map_arrow, save
 
 
@@ -54,7 +55,7 @@ def write_document_order(scratch: Path, shards: Sequence[int]) -> None:
     """Write scratch/document_order.npy. Memory: 56 bytes a document."""
     index = [map_arrow(arrow_path(scratch, "index", i)) for i in shards]
     digests, ids = (np.concatenate([halves(batch.column(name)) for batch in index]) for name in ("digest", "id"))
-    by_place = np.lexsort((ids[:, 1], ids[:, 0], digests[:, 1], digests[:, 0]))
+    by_place = rank_order([], digests, ids)
     order = np.empty(len(by_place), dtype=np.int64)
     order[by_place] = np.arange(len(by_place))
     save(scratch / "document_order.npy", order)

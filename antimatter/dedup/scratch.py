@@ -39,6 +39,11 @@ def arrow_path(scratch: Path, kind: str, index: int) -> Path:
     return scratch / kind / f"shard-{index:05d}.arrow"
 
 
+def array_path(scratch: Path, kind: str, index: int) -> Path:
+    """scratch/<kind>/shard-00042.npy"""
+    return scratch / kind / f"shard-{index:05d}.npy"
+
+
 def write_arrow(path: Path, table: pa.Table) -> None:
     """An Arrow IPC file of one record batch, so that it can be mapped into memory column by column."""
     with atomic_path(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:

@@ -19,7 +19,7 @@ from antimatter.corpus.signals import signals_of
 from antimatter.dedup import candidates
 from antimatter.dedup.bands import buckets
 from antimatter.dedup.contents import canonical, content_digests
-from antimatter.dedup.scratch import arrow_path, from_halves, halves, map_arrow, save, write_arrow
+from antimatter.dedup.scratch import array_path, arrow_path, from_halves, halves, map_arrow, save, write_arrow
 from antimatter.dedup.shingles import shingle_sets
 from antimatter.dedup.signatures import permutations, signatures, sketch
 from antimatter.params.dedup import Dedup
@@ -73,15 +73,11 @@ def sketch_shard(index: int, *, places: Places, settings: Dedup) -> dict[str, An
         columns[f"criterion_{number}"] = pa.array(values)
     write_arrow(arrow_path(places.scratch, "index", index), pa.table(columns))
     every = np.concatenate([*keys, np.empty((0, settings.bands), np.uint64)])
-    save(keys_path(places.scratch, index), every)
+    save(array_path(places.scratch, "keys", index), every)
     if settings.index == "datasketch":
         whole = np.concatenate([*signed, np.empty((0, len(drawn.a)), np.uint64)])
-        save(places.scratch / "signatures" / f"shard-{index:05d}.npy", whole)
+        save(array_path(places.scratch, "signatures", index), whole)
     return {"documents": table.num_rows, "bytes": int(lengths.sum())}
-
-
-def keys_path(scratch: Path, index: int) -> Path:
-    return scratch / "keys" / f"shard-{index:05d}.npy"
 
 
 def source_salts(sources: pa.ChunkedArray, settings: Dedup) -> np.ndarray:
@@ -170,7 +166,7 @@ def save_copies(places: Places, kind: str, part: int, copies: np.ndarray, repres
 
 def band_rows(index: int, *, places: Places, starts: np.ndarray, partitions: int) -> pa.Table:
     """(partition, key, document) for every band of every document of a shard that has shingles and is no exact copy."""
-    keys = np.load(keys_path(places.scratch, index), mmap_mode="r")
+    keys = np.load(array_path(places.scratch, "keys", index), mmap_mode="r")
     is_copy = np.load(places.scratch / "is_copy.npy", mmap_mode="r")[starts[index] : starts[index + 1]]
     has_shingles = map_arrow(arrow_path(places.scratch, "index", index)).column("pieces").to_numpy() > 0
     chosen = np.flatnonzero(has_shingles & ~is_copy)
@@ -232,10 +228,10 @@ def shingle_candidates(index: int, *, places: Places, settings: Dedup, starts: n
     texts = read_shard(places.documents / shard_name(index), ["text"]).column("text").take(pa.array(rows))
     lengths = np.asarray(pc.binary_length(texts), dtype=np.int64)
     drawn = permutations(settings.bands * settings.rows, settings.seed)
-    pieces = np.flatnonzero(np.diff(np.cumsum(lengths) // SLICE_BYTES, prepend=-1))  # shingles take more than the text
-    for start, stop in zip(pieces, [*pieces[1:], len(rows)], strict=True):
-        piece = texts.slice(start, stop - start).combine_chunks()
-        found = shingle_sets(canonical(piece), settings.normalization, settings.shingle_words)
+    firsts = np.flatnonzero(np.diff(np.cumsum(lengths) // SLICE_BYTES, prepend=-1))  # shingles take more than the text
+    for start, stop in zip(firsts, [*firsts[1:], len(rows)], strict=True):
+        some = texts.slice(start, stop - start).combine_chunks()
+        found = shingle_sets(canonical(some), settings.normalization, settings.shingle_words)
         candidates.fill(places.candidates, ranks[rows[start:stop]], found, signatures(found, drawn))
     return {"documents": len(rows), "bytes": int(lengths.sum())}
 

@@ -23,6 +23,7 @@ def parts(found: Mapping[str, Any]) -> list[str]:
         curve,
         _scheme(found.get("scheme", "")) if curve else "",
         _compared(found.get("candidates", {}), found.get("estimate_error", {})),
+        _hottest(found.get("hottest_buckets", [])),
         _clusters(found.get("clusters", {})),
         _between(found.get("between_sources", [])),
         _templated(found.get("templated_sources", [])),
@@ -115,6 +116,13 @@ def _compared(candidates: Mapping[str, int], error: Mapping[str, float]) -> str:
         words = f"{documents} comparisons were left out: parameter dedup.leaders_per_bucket caps them."
         note = f'<div class="note small">{escape(words)}</div>'
     return f'<h3>Pairs</h3><div class="short">{table(["", "#"], rows)}</div>{note}'
+
+
+def _hottest(buckets: Sequence[Mapping[str, Any]]) -> str:
+    """Where comparisons were left out."""
+    rows = [[_identity(entry["one_of_them"]), number(numbers.count(entry["kept_documents"]))] for entry in buckets]
+    head = ["one of the documents", "#kept in the bucket"]
+    return f'<h3>The hottest buckets</h3><div class="short">{table(head, rows)}</div>' if rows else ""
 
 
 def _clusters(clusters: Mapping[str, Any]) -> str:

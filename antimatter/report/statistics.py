@@ -20,8 +20,8 @@ FUNNEL = ("collect", "clean", "filter", "dedup", "tokenize")
 """The stages that documents pass through on their way to the model."""
 DEDUP: dict[str, type | tuple[type, ...]] = {
     "scheme": str, "found_at_similarity": dict, "candidates": dict, "similarities": dict,
-    "estimate_error": dict, "clusters": dict, "between_sources": list, "templated_sources": list, "lines": dict,
-    "repeated_spans": dict,
+    "estimate_error": dict, "hottest_buckets": list, "clusters": dict, "between_sources": list,
+    "templated_sources": list, "lines": dict, "repeated_spans": dict,
 }  # fmt: skip
 """The parts of dedup's report that are its own, and their types."""
 TOP_LANGUAGES = 4

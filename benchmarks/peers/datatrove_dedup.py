@@ -8,8 +8,6 @@ RESULT: {"kept": [line numbers], "cluster": {line number: cluster}}.
 """
 
 import json
-import re
-import resource
 import shutil
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
 from datatrove.utils.hashing import HashConfig
+from memory import peak_megabytes
 
 CONFIG = MinhashConfig(
     n_grams=5, num_buckets=14, hashes_per_bucket=8, hash_config=HashConfig(precision=64, hash_fc="xxhash")
@@ -40,14 +39,6 @@ def run(path: Path, work: Path) -> None:
     )
     for number, (pipeline, tasks) in enumerate(steps):
         LocalPipelineExecutor(pipeline=pipeline, tasks=tasks, workers=1, logging_dir=str(work / f"log{number}")).run()
-
-
-def peak_megabytes() -> float:
-    """Of this process alone: on Linux rusage starts at the peak of whoever started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def main() -> None:

@@ -15,17 +15,16 @@ process. RESULT: {"kept": [line numbers], "keeper": {removed: kept}}, without ke
 
 import json
 import re
-import resource
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rensa
 import xxhash
 from datasketch import MinHash, MinHashLSH
+from memory import peak_megabytes
 
 WORD = re.compile(r"\w+")
 SIZE = 5
@@ -82,14 +81,6 @@ METHODS = {
     "datasketch-14x8-checked": lambda path: by_datasketch(path, (14, 8), checked=True),
     "rensa": by_rensa,
 }
-
-
-def peak_megabytes() -> float:
-    """Of this process alone: on Linux rusage starts at the peak of whoever started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def main() -> None:

@@ -86,10 +86,7 @@ def related_texts(count, seed):
     return ["\n".join(draw.choice(line) for _ in range(draw.randrange(9))) for _ in range(count)]
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch, tmp_path):
-    monkeypatch.setenv("ANTIMATTER_WORKERS", "1")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("one_worker")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

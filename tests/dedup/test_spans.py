@@ -67,10 +67,7 @@ def related_texts(count, seed):
     return texts
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch, tmp_path):
-    monkeypatch.setenv("ANTIMATTER_WORKERS", "1")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("one_worker")
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,7 +6,6 @@ import json
 import random
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -15,61 +14,18 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from antimatter.corpus.ledger import LEDGER
-from antimatter.corpus.schema import DOCUMENT
-from antimatter.corpus.shards import read_shard, shard_name, write_shard
+from antimatter.corpus.shards import read_shard, shard_name
 from antimatter.execution.local import LocalExecutor
-from antimatter.execution.workspace import Workspace
 from antimatter.params.dedup import Dedup
 from tests.dedup import oracle, texts
+from tests.dedup.stage_runs import run, start, table_of
 from tests.dedup.texts import documents_of
 
 # with 32 bands of 2 rows a pair at 0.8 is missed once in 10^14: what is found can be compared with brute force
 FINDS_ALL = {"bands": 32, "rows": 2}
 
 
-class Written(NamedTuple):
-    """What the stage left behind, shard by shard."""
-
-    documents: list[list[dict[str, Any]]]
-    removed: list[list[dict[str, Any]]]
-    signals: list[list[dict[str, Any]]]
-    report: dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def one_worker_unless_told(monkeypatch, tmp_path):
-    monkeypatch.setenv("ANTIMATTER_WORKERS", "1")
-    monkeypatch.chdir(tmp_path)
-
-
-def table_of(documents):
-    rows = [
-        {"id": d.id, "text": d.text, "source": d.source, "origin": d.origin, "metadata": [("of", d.origin)]}
-        for d in documents
-    ]
-    return pa.Table.from_pylist(rows, schema=DOCUMENT)
-
-
-def start(folder, shards, settings, values=None):
-    """Run the stage in a folder, or go on with the run that died there; returns the report."""
-    from antimatter.dedup.corpus import deduplicate
-
-    for index, documents in enumerate(shards):
-        if not (folder / "in" / shard_name(index)).exists():
-            write_shard(folder / "in" / shard_name(index), table_of(documents))
-            if values is not None:
-                write_shard(folder / "signals" / shard_name(index), values)
-    work = Workspace("dedup", settings, folder / "work", [], folder / "report.json")
-    return deduplicate(work, folder / "in", folder / "signals" if values is not None else None, settings)
-
-
-def run(folder, shards, settings, values=None):
-    report = start(folder, shards, settings, values)
-
-    def rows(name):
-        return [read_shard(folder / "work" / "out" / name / shard_name(i)).to_pylist() for i in range(len(shards))]
-
-    return Written(rows("documents"), rows("removed"), rows("signals"), report)
+pytestmark = pytest.mark.usefixtures("one_worker")
 
 
 def compare(written, shards, settings, values=None):

@@ -19,10 +19,7 @@ WORDS = [f"word{number}" for number in range(2000)]
 PROSE = [" ".join(WORDS[start : start + 100]) for start in range(0, 1000, 100)]
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch, tmp_path):
-    monkeypatch.setenv("ANTIMATTER_WORKERS", "1")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("one_worker")
 
 
 @pytest.fixture

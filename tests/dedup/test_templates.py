@@ -10,8 +10,10 @@ import pytest
 
 from antimatter.params.dedup import Dedup
 from tests.dedup import oracle, texts
-from tests.dedup.test_stage import one_worker_unless_told, run  # noqa: F401
+from tests.dedup.stage_runs import run
 from tests.dedup.texts import documents_of
+
+pytestmark = pytest.mark.usefixtures("one_worker")
 
 COUNT = 40
 

@@ -270,6 +270,7 @@ def dedup_report():
         "candidates": {"documents": 95, "compared": 30, "left_out": 7, "buckets_over_cap": 1},
         "similarities": {"0.20": 3, "0.80": 27},
         "estimate_error": {"mean": -0.0003, "mean_absolute": 0.0312},
+        "hottest_buckets": [{"kept_documents": 4321, "one_of_them": "cd" * 16}],
         "clusters": {"count": 5, "largest": 9, "sizes": {"2": 4, "8-15": 1}, "top": [top]},
         "between_sources": [{"removed_from": f"a{n}", "kept_in": "b", "documents": 100 - n} for n in range(14)],
         "templated_sources": [{"source": EVIL, "documents": 50, "met": 30, "share": 0.6}],
@@ -290,7 +291,8 @@ def test_the_page_tells_what_dedup_found(project):
     assert "<script" not in page and page.count("&lt;script&gt;") >= 3
     for words in (
         "<h2>Duplicates</h2>", "92.3 %", "pairs compared exactly", "7 comparisons were left out", "0.0312",
-        "1 more", "2 other pairs of sources", ">175<", "60.0 %", "Repeated lines", "0.25", ">77<",
+        "1 more", "2 other pairs of sources", ">175<", "60.0 %", ">4,321<", f">{'cd' * 6}<",
+        "Repeated lines", "0.25", ">77<",
     ):  # fmt: skip
         assert words in page
 
