@@ -46,7 +46,9 @@ class LocalExecutor:
                 # a result that does not unpickle breaks the pool too, with a cause: that is a defect, and shown as one
                 if error.__cause__ is not None:
                     raise
-                if results or not has_served:  # else a worker died while it waited between maps, and nothing is lost
+                # a pool from an earlier map may have lost a worker while it waited, which shows only now, and perhaps
+                # after some parts: it is replaced, once a map, and the parts that are left run again
+                if not has_served:
                     raise WorkerDied(
                         f"a worker process was killed (often: out of memory) while {self.workers} were at work. "
                         "What is finished is kept; start again with fewer: ANTIMATTER_WORKERS=1."
@@ -60,8 +62,8 @@ class LocalExecutor:
         done: Callable[[int, Result], None],
         results: dict[int, Result],
     ) -> None:
-        """Fill `results`; if something fails, with what was finished, and the pool has ended."""
-        waiting = iter(enumerate(parts))
+        """Run the parts that `results` lacks; if something fails, it holds what was finished, and the pool has ended."""
+        waiting = iter([(index, part) for index, part in enumerate(parts) if index not in results])
         running: dict[Future[Result], int] = {}
         pool = self._ready()
         try:
