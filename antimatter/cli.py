@@ -4,6 +4,7 @@
     antimatter check                      are params.yaml and runtime.yaml right, and what would they build?
     antimatter explain ID                 what happened to a document, stage by stage
     antimatter duplicates [ID]            a removed duplicate beside the document it left for; the largest clusters
+    antimatter tokens show|verify|compare a document in its pieces; is data/tokens whole; another tokenizer on it
     antimatter report                     build reports/index.html
     antimatter filter-study [...]         what each filter rule removes, and what other thresholds would
     antimatter train-quality GOOD BAD ..  train the classifier behind the filter signal quality_score
@@ -18,7 +19,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     duplicates.add_argument("--all", action="store_true", help="list all clusters or documents, not the first 20")
     duplicates.add_argument("--width", type=_width, metavar="N", help="columns (the terminal's)")
     how_much = duplicates.add_mutually_exclusive_group()
-    how_much.add_argument("--context", type=_lines, metavar="N", help="equal lines around a change (3)")
+    how_much.add_argument("--context", type=_count_of("lines"), metavar="N", help="equal lines around a change (3)")
     how_much.add_argument("--whole", action="store_true", help="the whole texts")
     duplicates.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="output of a stage that stopped")
     duplicates.add_argument("--no-color", action="store_true", help="mark by [-signs-] {+alone+}")
     duplicates.set_defaults(run=_duplicates)
+
+    _add_tokens(commands.add_parser("tokens", help="a document in its pieces; is data/tokens whole; other tokenizers"))
 
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())
@@ -113,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--signal", nargs="+", action="extend", default=[], metavar="NAME", help="show these signals too"
     )
-    study.add_argument("--examples", type=_texts, default=3, metavar="N", help="texts on each side of a threshold (3)")
+    study.add_argument(
+        "--examples", type=_count_of("texts"), default=3, metavar="N", help="texts on each side of a threshold (3)"
+    )
     study.add_argument("--all", action="store_true", help="rules that remove nothing too")
     study.add_argument("--from", type=Path, dest="folder", metavar="FOLDER", help="signals (data/filtered/signals)")
     study.add_argument("--output", type=Path, metavar="FOLDER", help="where the page goes (work/filter-study)")
@@ -137,6 +142,24 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=5000, help="default 5000")
     ui.set_defaults(run=lambda options: _ui(options.port))
     return parser
+
+
+def _add_tokens(tokens: argparse.ArgumentParser) -> None:
+    commands = tokens.add_subparsers(required=True, metavar="COMMAND")
+    show = commands.add_parser("show", help="a document's tokens as they lie in data/tokens")
+    show.add_argument("id", help="as in explain")
+    show.add_argument("--ids", action="store_true", help="a line a token: its id and its piece")
+    show.add_argument("--limit", type=_count_of("tokens"), metavar="N", help="tokens to show (1000); 0: all")
+    show.add_argument("--no-color", action="store_true", help="tell pieces apart by bars")
+    show.set_defaults(run=_show_tokens)
+    verify = commands.add_parser("verify", help="read all tokens: digests, ids, counts, documents")
+    verify.set_defaults(run=lambda options: _verify_tokens())
+    compare = commands.add_parser("compare", help="how another tokenizer spells the held-out documents")
+    compare.add_argument(
+        "other", help="gpt2, a *.model of SentencePiece, a tokenizer.json, a folder like data/tokenizer"
+    )
+    compare.add_argument("--documents", type=_count_of("documents", 1), metavar="N", help="of each source (200)")
+    compare.set_defaults(run=_compare_tokens)
 
 
 def _list_profiles() -> None:
@@ -292,7 +315,7 @@ def _duplicates(options: argparse.Namespace) -> None:
     view = duplicates.View(
         width=options.width or max(side_by_side.NARROWEST, shutil.get_terminal_size((120, 24)).columns),
         context=None if options.whole else given,
-        coloured=sys.stdout.isatty() and not options.no_color and not os.environ.get("NO_COLOR"),
+        coloured=_is_coloured(options),
     )
     folder = options.folder or copies.VERDICTS
     if not options.id:
@@ -305,11 +328,19 @@ def _duplicates(options: argparse.Namespace) -> None:
         print(line)
 
 
-def _lines(argument: str) -> int:
-    """--context: 0 or more."""
-    if not (argument.isascii() and argument.isdigit()):
-        raise argparse.ArgumentTypeError(f"{argument} is no number of lines: expected 0 or more")
-    return int(argument)
+def _is_coloured(options: argparse.Namespace) -> bool:
+    return sys.stdout.isatty() and not options.no_color and not os.environ.get("NO_COLOR")
+
+
+def _count_of(things: str, least: int = 0) -> Callable[[str], int]:
+    """The type of an argument that counts things."""
+
+    def count(argument: str) -> int:
+        if not (argument.isascii() and argument.isdigit() and int(argument) >= least):
+            raise argparse.ArgumentTypeError(f"{argument} is no number of {things}: expected {least} or more")
+        return int(argument)
+
+    return count
 
 
 def _width(argument: str) -> int:
@@ -319,6 +350,30 @@ def _width(argument: str) -> int:
     if not (argument.isascii() and argument.isdigit() and int(argument) >= NARROWEST):
         raise argparse.ArgumentTypeError(f"{argument} is too narrow for two texts: expected {NARROWEST} or more")
     return int(argument)
+
+
+def _show_tokens(options: argparse.Namespace) -> None:
+    from antimatter.tokens import show
+
+    limit = show.LISTED if options.limit is None else options.limit
+    for line in show.document(options.id, show.View(with_ids=options.ids, limit=limit, coloured=_is_coloured(options))):
+        print(line)
+
+
+def _verify_tokens() -> None:
+    from antimatter.tokens import show
+
+    for line in show.verified():
+        print(line)
+
+
+def _compare_tokens(options: argparse.Namespace) -> None:
+    from antimatter.execution import runtime
+    from antimatter.tokens import compare
+
+    downloads = runtime.work_folder() / "downloads"
+    for line in compare.table(options.other, downloads, options.documents or compare.SAMPLED):
+        print(line)
 
 
 def _report() -> None:
@@ -357,13 +412,6 @@ def _filter_study(options: argparse.Namespace) -> None:
     for line in filter_table.lines(result, every_rule=options.all):
         print(line)
     print(f"\nopen {page} in a browser")
-
-
-def _texts(argument: str) -> int:
-    """--examples: 0 or more."""
-    if not (argument.isascii() and argument.isdigit()):
-        raise argparse.ArgumentTypeError(f"{argument} is no number of texts: expected 0 or more")
-    return int(argument)
 
 
 def _page_folder(folder: Path) -> Path:

@@ -33,10 +33,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from antimatter.corpus.shards import read_shard, shard_paths
 from antimatter.dedup import corpus, shard
 from antimatter.dedup.contents import canonical, content_digests
-from antimatter.dedup.scratch import arrow_path, save, write_arrow
 from antimatter.dedup.shingles import shingle_sets
 from antimatter.dedup.signatures import permutations, signatures, sketch
 from antimatter.dedup.verify import jaccard
+from antimatter.execution.scratch import arrow_path, save, write_arrow
 from antimatter.execution.workspace import Workspace
 from antimatter.params.dedup import Dedup
 from benchmarks.dedup_quality import (

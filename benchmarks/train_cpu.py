@@ -46,7 +46,7 @@ def write_tokens(folder: Path, count: int = 2_000_000) -> Tokens:
         splits[name] = {"tokens": count, "documents": 1, "shards": shards}
     np.full(VOCABULARY, 4, dtype="<u2").tofile(folder / "token_bytes.bin")
     meta = {
-        "format": 1, "dtype": "uint16", "vocabulary_size": VOCABULARY, "bos": 1, "eos": 2, "pad": 0,
+        "format": 2, "dtype": "uint16", "vocabulary_size": VOCABULARY, "bos": 1, "eos": 2, "pad": 0,
         "tokenizer_digest": "-", "digest": "-", "splits": splits, "token_bytes": "token_bytes.bin",
     }  # fmt: skip
     (folder / "meta.json").write_text(json.dumps(meta))

@@ -36,7 +36,7 @@ def main() -> None:
             raise TokensMismatch(f"{MODEL} was trained on other tokens than those in {TOKENS}. Run `dvc repro train`.")
         model = AntiMatter.from_pretrained(MODEL, device=choose_device(work.runtime.device))
         selection = windows.select(tokens, settings.validation_tokens, model.config.context)
-        counts = baselines.count(tokens.train, tokens.vocabulary_size, settings.baseline_tokens)
+        counts = baselines.count(tokens.train, tokens.vocabulary_size, settings.baseline_tokens, tokens.bos)
         scores = figures.per_source(selection, scoring.losses(model, selection), counts, tokens.token_bytes)
         work.report(
             {

@@ -12,21 +12,29 @@ from antimatter.report import plots, statistics
 FOLDER = Path("reports")
 SOURCES = [FOLDER / f"{name}.json" for name in statistics.REPORTS]
 CURVES = [FOLDER / "train_loss.csv", FOLDER / "train_validation.csv"]
+FREQUENCY = FOLDER / "tokenize_frequency.csv"
 
 
 def main() -> None:
     settings = params.load(Report)
-    present = [path for path in [*SOURCES, *CURVES] if path.exists()]  # the summary names the others
+    present = [path for path in [*SOURCES, *CURVES, FREQUENCY] if path.exists()]  # the summary names the others
     if not present:
         raise MissingData(f"{FOLDER} holds no report of any stage. Run `dvc repro`.")
 
     def build(work: workspace.Workspace) -> None:
-        summary = statistics.summary(statistics.read_reports(FOLDER), settings.top_reasons)
+        reports = statistics.read_reports(FOLDER)
+        summary = statistics.summary(reports, settings.top_reasons)
         scores = summary["evaluation"].get("validation", {})
-        training, validation = (curve(path) for path in CURVES)
+        training, validation = (curve(path, "tokens", "loss") for path in CURVES)
+        tokens, frequency = reports.get("tokenize", {}), curve(FREQUENCY, "rank", "occurrences")
         pictures = {}
         if summary["funnel"]:
             pictures["funnel.svg"] = plots.funnel(summary["funnel"])
+        if tokens.get("fit"):
+            pictures["tokens.svg"] = plots.tokens(tokens, tokens["fit"])
+        if frequency:
+            half = tokens.get("vocabulary", {}).get("entries_for_half_the_text", 0)
+            pictures["vocabulary.svg"] = plots.vocabulary(frequency, half)
         if training:
             pictures["loss.svg"] = plots.loss(
                 training, validation, scores.get("unigram_loss"), scores.get("bigram_loss")
@@ -41,12 +49,12 @@ def main() -> None:
     workspace.run("report", settings, reads=present, writes=[], build=build, report=FOLDER / "summary.json")
 
 
-def curve(path: Path) -> list[tuple[float, float]]:
-    """(tokens, loss) of each row; nothing if there is no such file."""
+def curve(path: Path, x: str, y: str) -> list[tuple[float, float]]:
+    """Two columns of a table, row by row; nothing if there is no such file."""
     if not path.exists():
         return []
     with open(path, encoding="utf-8", newline="") as file:
-        return [(float(row["tokens"]), float(row["loss"])) for row in csv.DictReader(file)]
+        return [(float(row[x]), float(row[y])) for row in csv.DictReader(file)]
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from pathlib import Path
 from antimatter import params
 from antimatter.execution import entry, workspace
 from antimatter.params.tokenize import Tokenize
-from antimatter.tokenizer import corpus
+from antimatter.tokens import corpus
 
-SOURCE, MODEL = Path("data/deduplicated/documents"), Path("data/tokenizer/antimatter.model")
+SOURCE, TOKENIZER = Path("data/deduplicated/documents"), Path("data/tokenizer")
 TARGETS = [Path("data/tokens")]
 
 
@@ -15,9 +15,9 @@ def main() -> None:
     settings = params.load(Tokenize)
 
     def build(work: workspace.Workspace) -> None:
-        work.report(corpus.tokenize(work, SOURCE, MODEL, settings))
+        work.report(corpus.tokenize(work, SOURCE, TOKENIZER, settings))
 
-    workspace.run("tokenize", settings, reads=[SOURCE, MODEL], writes=TARGETS, build=build)
+    workspace.run("tokenize", settings, reads=[SOURCE, TOKENIZER], writes=TARGETS, build=build)
 
 
 if __name__ == "__main__":

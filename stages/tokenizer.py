@@ -1,12 +1,11 @@
-"""Train the tokenizer: data/deduplicated -> data/tokenizer.  Alone: python -m stages.tokenizer"""
+"""Train the tokenizer, or take one: data/deduplicated -> data/tokenizer.  Alone: python -m stages.tokenizer"""
 
 from pathlib import Path
 
 from antimatter import params
-from antimatter.corpus.shards import shard_paths
-from antimatter.execution import entry, workspace
+from antimatter.execution import entry, runtime, workspace
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer import train, vocabulary
+from antimatter.tokenizer import counts, existing, publish, train, vocabulary
 
 SOURCE = Path("data/deduplicated/documents")
 TARGETS = [Path("data/tokenizer")]
@@ -16,12 +15,17 @@ def main() -> None:
     settings = params.load(Tokenizer)
 
     def build(work: workspace.Workspace) -> None:
-        shards = shard_paths(SOURCE)
-        fraction = train.sample_fraction(shards, settings)
-        print(f"tokenizer: training on {fraction:.0%} of the text", flush=True)
-        model = train.train(train.sample_lines(shards, fraction), settings, threads=work.runtime.worker_count())
-        train.save(work.output / "tokenizer", model)
-        work.report({"sample_share": round(fraction, 6), **vocabulary.summary(model)})
+        folder = work.output / "tokenizer"
+        if settings.kind != "trained":
+            about = existing.take(settings, folder, runtime.work_folder() / "downloads")
+            taken = publish.publish(folder, about["kind"], about["file"], {"lossless": about["lossless"]})
+            work.report({"vocabulary_size": taken.size, "lossless": about["lossless"]})
+            return
+        counted = counts.count(work, SOURCE, settings)
+        print(f"tokenizer: {counts.told(counted.report)}", flush=True)
+        model = train.train(counted.words, settings, threads=work.runtime.worker_count())
+        publish.publish_trained(folder, model)
+        work.report({**counted.report, **vocabulary.summary(model)})
 
     workspace.run("tokenizer", settings, reads=[SOURCE], writes=TARGETS, build=build)
 

@@ -1,6 +1,6 @@
 """Train the model: data/tokens -> data/model.  Alone: python -m stages.train
 
-data/model/model.safetensors, config.json   from training      antimatter.model   the tokenizer
+data/model/model.safetensors, config.json   from training      tokenizer/   data/tokenizer
            provenance.json                  parameters and digests of the inputs; their digest is the model id
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from antimatter import params
 from antimatter.corpus.reports import read_json, write_json
-from antimatter.corpus.shards import file_digest, require
+from antimatter.corpus.shards import require
 from antimatter.errors import AntiMatterError
 from antimatter.execution import entry, workspace
 from antimatter.execution.trees import link_tree
@@ -82,7 +82,7 @@ def provenance(model: Model, train: Train) -> dict[str, Any]:
     Raises: TokenizerMismatch if tokens and tokenizer do not belong together.
     """
     meta = read_json(require(TOKENS / "meta.json"))
-    present = file_digest(require(TOKENIZER / "antimatter.model"))
+    present = read_json(require(TOKENIZER / "meta.json"))["digest"]
     if meta["tokenizer_digest"] != present:
         raise TokenizerMismatch(
             f"{TOKENS}/meta.json was written with tokenizer {meta['tokenizer_digest']}, "
@@ -100,7 +100,7 @@ def provenance(model: Model, train: Train) -> dict[str, Any]:
 def publish(training: Path, target: Path, origin: dict[str, Any]) -> None:
     """Compose data/model from the result of training, the tokenizer and the provenance."""
     link_tree(training / "result", target)
-    shutil.copyfile(TOKENIZER / "antimatter.model", target / "antimatter.model")
+    shutil.copytree(TOKENIZER, target / "tokenizer")
     write_json(target / "provenance.json", origin)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 
 from antimatter.dedup.candidates import Candidates
-from antimatter.dedup.scratch import allocate
 from antimatter.dedup.verify import agreements, common, highest_possible, shared_bands
+from antimatter.execution.scratch import allocate
 
 STATISTICS = ("met", "skipped_by_size", "skipped_by_signature", "compared", "duplicates", "left_out")
 BINS = 20

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from antimatter.dedup.scratch import allocate, save
 from antimatter.dedup.shingles import Shingles
 from antimatter.errors import AntiMatterError
+from antimatter.execution.scratch import allocate, save
 
 
 class DamagedScratch(AntiMatterError, RuntimeError):

@@ -28,12 +28,12 @@ from antimatter.dedup import candidates, lines, parting, shard, spans
 from antimatter.dedup.assign import Leaders, Verdicts, meet, rank_order
 from antimatter.dedup.bands import Buckets
 from antimatter.dedup.outcome import kept, resolve, verdict_rows
-from antimatter.dedup.scratch import arrow_path, halves, map_arrow, save, write_arrow
 from antimatter.dedup.shard import Places, rows_by_shard
 from antimatter.dedup.summary import summary
 from antimatter.dedup.verify import least_agreements
 from antimatter.errors import AntiMatterError
 from antimatter.execution.progress import Progress
+from antimatter.execution.scratch import arrow_path, halves, map_arrow, save, write_arrow
 from antimatter.execution.workspace import Workspace
 from antimatter.params.dedup import Dedup
 

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from datasketch import MinHash, MinHashLSH
 
-from antimatter.dedup.scratch import array_path, arrow_path, map_arrow
 from antimatter.dedup.shard import Places, save_buckets, source_salts
 from antimatter.dedup.signatures import SCHEME
+from antimatter.execution.scratch import array_path, arrow_path, map_arrow
 from antimatter.params.dedup import Dedup
 
 

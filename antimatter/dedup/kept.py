@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from antimatter.corpus.shards import read_shard, shard_name
 from antimatter.dedup.assign import rank_order
-from antimatter.dedup.scratch import arrow_path, halves, map_arrow, save
+from antimatter.execution.scratch import arrow_path, halves, map_arrow, save
 
 
 def kept_rows(scratch: Path, index: int) -> NDArray[np.int64]:

@@ -36,8 +36,8 @@ from numpy.typing import NDArray
 
 from antimatter.dedup.answers import Answers, partition_of, partitions_for, write_answers
 from antimatter.dedup.kept import document_id, kept_bytes, kept_rows, read_kept, write_document_order
-from antimatter.dedup.scratch import arrow_path, from_halves, map_arrow, write_arrow
 from antimatter.dedup.units import Units, find_units, without
+from antimatter.execution.scratch import arrow_path, from_halves, map_arrow, write_arrow
 from antimatter.execution.workspace import Workspace
 from antimatter.filter.signals.sentences import count_sentences
 from antimatter.params.dedup import Lines

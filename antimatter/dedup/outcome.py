@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from antimatter.dedup import parting
 from antimatter.dedup.assign import Verdicts
-from antimatter.dedup.scratch import from_halves, halves
 from antimatter.dedup.shard import Places, rows_by_shard
+from antimatter.execution.scratch import from_halves, halves
 
 
 class Outcome(NamedTuple):

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from antimatter.corpus.ledger import LEDGER, Counts, Removal, ledger_table
 from antimatter.corpus.shards import read_shard, shard_name, write_shard
 from antimatter.dedup import lines
-from antimatter.dedup.scratch import arrow_path, map_arrow
 from antimatter.dedup.shard import Places
+from antimatter.execution.scratch import arrow_path, map_arrow
 from antimatter.params.dedup import Dedup
 
 VERDICT = pa.schema(

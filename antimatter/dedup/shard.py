@@ -19,9 +19,9 @@ from antimatter.corpus.signals import signals_of
 from antimatter.dedup import candidates
 from antimatter.dedup.bands import buckets
 from antimatter.dedup.contents import canonical, content_digests
-from antimatter.dedup.scratch import array_path, arrow_path, from_halves, halves, map_arrow, save, write_arrow
 from antimatter.dedup.shingles import shingle_sets
 from antimatter.dedup.signatures import permutations, signatures, sketch
+from antimatter.execution.scratch import array_path, arrow_path, from_halves, halves, map_arrow, save, write_arrow
 from antimatter.params.dedup import Dedup
 
 SLICE_BYTES = 8_000_000

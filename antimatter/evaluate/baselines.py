@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from antimatter.train.tokens import Split
 
-BOS = 1
 BLOCK_TOKENS = 1 << 23
 """Tokens whose pairs are sorted at a time: 64 MB of packed pairs."""
 
@@ -44,13 +43,16 @@ class Counts:
         return int(self.pair_counts.sum())
 
 
-def count(split: Split, vocabulary_size: int, budget: int) -> Counts:
-    """Pairs of neighbours in the first part of every shard, the same share of each, about `budget` tokens in all."""
+def count(split: Split, vocabulary_size: int, budget: int, bos: int | None = 1) -> Counts:
+    """Pairs of neighbours in the first part of every shard, the same share of each, about `budget` tokens in all.
+
+    bos  what documents begin with; None where they only end with something
+    """
     share = min(1.0, budget / max(1, split.tokens))
     total: Pairs = (np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
     for ids in _blocks(split, share):
         previous, following = ids[:-1], ids[1:]
-        inside = following != BOS  # the neighbour of an EOS is another document's BOS
+        inside = following != (-1 if bos is None else bos)  # the neighbour of an EOS is another document's BOS
         packed = (previous[inside].astype(np.uint64) << np.uint64(32)) | following[inside].astype(np.uint64)
         total = _merge(total, np.unique(packed, return_counts=True))
     return Counts(*total, vocabulary_size)

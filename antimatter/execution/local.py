@@ -62,7 +62,7 @@ class LocalExecutor:
         done: Callable[[int, Result], None],
         results: dict[int, Result],
     ) -> None:
-        """Run the parts that `results` lacks; if something fails, it holds what was finished, and the pool has ended."""
+        """Run what `results` lacks; if something fails, it holds what was finished, and the pool has ended."""
         waiting = iter([(index, part) for index, part in enumerate(parts) if index not in results])
         running: dict[Future[Result], int] = {}
         pool = self._ready()

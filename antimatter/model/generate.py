@@ -3,9 +3,8 @@
 Every step reads the whole (cropped) sequence again: simple and exact, quadratic in length.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -95,21 +94,3 @@ def choose(logits_V: Tensor, options: Sampling, generator: torch.Generator) -> i
         before_V = probabilities_V.cumsum(-1) - probabilities_V  # the first token always stays
         probabilities_V[before_V >= options.top_p] = 0
     return int(order_V[torch.multinomial(probabilities_V, 1, generator=generator)])
-
-
-def load_tokenizer(folder: Path | None, name: str) -> Any:
-    """The SentencePiece tokenizer beside a model. Raises FileNotFoundError if there is none."""
-    path = folder / name if folder else None
-    if path is None or not path.is_file():
-        raise FileNotFoundError(f"{path or 'a fresh model'}: no tokenizer, so text cannot be read: pass a list of ids.")
-    import sentencepiece  # only text needs it: training machines go without
-
-    return sentencepiece.SentencePieceProcessor(model_file=str(path))
-
-
-def decode_after(tokenizer: Any, before: list[int], ids: list[int]) -> str:
-    """The text that `ids` add after `before`: a leading space, or bytes that finish a character, come out right."""
-    decode: Callable[[list[int]], str] = tokenizer.decode
-    head = decode(before)
-    whole = decode(before + ids)
-    return whole[len(head) :] if whole.startswith(head) else decode(ids)

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import safetensors
 import safetensors.torch
@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from antimatter.errors import AntiMatterError
 from antimatter.model import generate as sampling
+from antimatter.model import text
 from antimatter.model.config import ModelConfig, from_json, to_json
 from antimatter.model.files import write_text, write_whole
 
 Prompt = TypeVar("Prompt", str, list[int])
-WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "antimatter.model"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 class ModelError(AntiMatterError, ValueError):
@@ -182,7 +183,7 @@ class AntiMatter(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: Path | str, device: str = "cpu") -> "AntiMatter":
-        """The model in `folder` (config.json, model.safetensors; antimatter.model is read when text is passed).
+        """The model in `folder` (config.json, model.safetensors; tokenizer/ is read when text is passed).
 
         Raises: FileNotFoundError if the folder holds no model; ModelError if this version cannot read it.
         """
@@ -208,17 +209,21 @@ class AntiMatter(nn.Module):
         top_k: int = 0,
         top_p: float = 1.0,
         seed: int = 0,
-        suppress: Sequence[int] = sampling.CONTROL_IDS,
-        eos: int = sampling.EOS,
+        suppress: Sequence[int] | None = None,
+        eos: int | None = None,
     ) -> Prompt:
         """Continue `prompt` by up to `max_length` tokens and return both together, as text for text, ids for ids.
 
-        Text needs a model read by from_pretrained from a folder with its tokenizer. The rest: see generate.generate.
+        Text needs a model read by from_pretrained from a folder with its tokenizer, which then says what eos and
+        suppress are unless they are given. The rest: see generate.generate.
         """
-        options = sampling.Sampling(temperature, top_k, top_p, seed, tuple(suppress), eos)
         if not isinstance(prompt, str):
+            silent = sampling.CONTROL_IDS if suppress is None else tuple(suppress)
+            options = sampling.Sampling(temperature, top_k, top_p, seed, silent, sampling.EOS if eos is None else eos)
             return sampling.generate(self, prompt, max_length, options)
-        tokenizer: Any = sampling.load_tokenizer(self.folder, TOKENIZER)
-        ids = [sampling.BOS, *tokenizer.encode(prompt)]
+        known: text.Text = text.load(self.folder)
+        silent = known.suppress if suppress is None else tuple(suppress)
+        options = sampling.Sampling(temperature, top_k, top_p, seed, silent, known.eos if eos is None else eos)
+        ids = [known.bos, *known.encode(str(prompt))]
         continuation = sampling.generate(self, ids, max_length, options)[len(ids) :]
-        return prompt + sampling.decode_after(tokenizer, ids[1:], [i for i in continuation if i != eos])
+        return prompt + known.after(ids[1:], [i for i in continuation if i != options.eos])

@@ -19,6 +19,7 @@ def contradictions(groups: Mapping[str, Any]) -> Found:
         (held_out_dialogues_stay_out, ("collect", "conversations")),
         (policies_name_what_exists, ("filter", "collect", "clean")),
         (keepers_are_measured, ("dedup", "filter", "collect", "clean")),
+        (dropout_needs_merges, ("tokenizer", "tokenize")),
     ]
     for check, names in checks:
         chosen = [groups[name] for name in names]
@@ -103,6 +104,15 @@ def keepers_are_measured(dedup: Any, settings: Any, collect: Any, clean: Any) ->
             hint = _nearest(name, collected, cutoff=0.8)
             if name not in collected and hint:
                 yield place, f"names {name}, which is no source of collect.{hint}"
+
+
+def dropout_needs_merges(tokenizer: Any, tokenize: Any) -> Found:
+    """BPE dropout is ours, so it needs merges that we make ourselves."""
+    if tokenize.dropout and tokenizer.kind in ("huggingface", "gpt2"):
+        yield (
+            ("tokenize", "dropout"),
+            f"is {tokenize.dropout:g}, but tokenizer.kind {tokenizer.kind} has no BPE dropout",
+        )
 
 
 def _configured(settings: Any, clean: Any) -> set[str]:

@@ -18,3 +18,8 @@ class Tokenize:
     """Tokens in the n-grams with which held-out documents are compared with the training text."""
     max_overlap_share: Annotated[float, Range(0.0, 1.0)] = 0.2
     """A held-out document with a larger share of its n-grams in the training text is removed (split.overlap)."""
+    dropout: Annotated[float, Range(0.0, 0.9)] = 0.0
+    """BPE dropout: each merge of the training text is left out with this probability (Provilkov et al. 2020, arXiv
+    1910.13267), so words are spelt in several ways. Held-out documents are encoded without."""
+    dropout_seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    """Key of these choices: they depend on it and on the document alone."""

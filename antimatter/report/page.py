@@ -1,7 +1,8 @@
 """reports/index.html: everything on one page that needs no network, no script and no server.
 
-The numbers and pictures are those of reports/ (deterministic, in git); times, memory and the texts of the model come
-from work/runs and data/examples and are shown if they are there. The page itself is built, never tracked.
+The numbers and pictures are those of reports/ (deterministic, in git); times, memory, the texts of the model and the
+pieces of the vocabulary come from work/runs and data/ and are shown if they are there. The page itself is built, never
+tracked.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 
 from antimatter.corpus.reports import read_json
 from antimatter.corpus.shards import MissingData, atomic_path
-from antimatter.report import deduplication, filtering, numbers
+from antimatter.report import deduplication, filtering, numbers, tokens
 from antimatter.report.markup import bar, cell, document, number, section, table
 
 STAGES = (
@@ -39,6 +40,7 @@ def build_page(root: Path) -> Path:
     pictures = {path.stem: path.read_text(encoding="utf-8") for path in sorted(reports.glob("*.svg"))}
     records = {path.stem: read_json(path) for path in sorted(runs.glob("*.json"))}
     edits = root / "data" / "cleaned" / "examples" / "clean.jsonl"
+    tokenize = reports / "tokenize.json"
     # not splitlines(): a text may hold U+2028, which stands in JSON as it is
     lines = edits.read_text(encoding="utf-8").rstrip("\n").split("\n") if edits.exists() else []
     page = render(
@@ -47,6 +49,8 @@ def build_page(root: Path) -> Path:
         read_json(samples) if samples.exists() else {},
         records,
         [json.loads(line) for line in lines if line],
+        read_json(tokenize) if tokenize.exists() else {},
+        tokens.pieces_in_use(root / "data" / "tokens", root / "data" / "tokenizer"),
     )
     with atomic_path(reports / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -59,8 +63,10 @@ def render(
     samples: Mapping[str, Any],
     records: Mapping[str, Any],
     edits: Sequence[Mapping[str, Any]] = (),
+    tokenize: Mapping[str, Any] | None = None,
+    pieces: tokens.Pieces | None = None,
 ) -> str:
-    """The page. Everything but `pictures` (our own SVG) is escaped."""
+    """The page. Everything but `pictures` (our own SVG) is escaped. `tokenize`: the report of that stage."""
     sections = [
         _head(summary),
         _notes(summary),
@@ -68,6 +74,7 @@ def render(
         section("What cleaning changed", _edits(edits)),
         section("What the filter rules remove", *filtering.parts(summary.get("filter", {}))),
         section("Duplicates", *deduplication.parts(summary.get("dedup", {}))),
+        section("Tokens", *tokens.parts(summary.get("tokenizer", {}), tokenize or {}, pictures, pieces)),
         section("Training", pictures.get("loss", ""), _facts(summary.get("training", {}), _TRAINING)),
         section("Evaluation", pictures.get("bits_per_byte", ""), _scores(summary.get("evaluation", {}))),
         section("What the model writes", _samples(samples)),
@@ -79,7 +86,7 @@ def render(
 
 def _head(summary: Mapping[str, Any]) -> str:
     training, evaluation = summary.get("training", {}), summary.get("evaluation", {})
-    flows, tokens = list(summary.get("funnel", {}).values()), summary.get("tokens", {})
+    flows, counted = list(summary.get("funnel", {}).values()), summary.get("tokens", {})
     scores = evaluation.get("validation", {})
     tiles: list[tuple[str, str]] = []
     if flows:
@@ -87,8 +94,8 @@ def _head(summary: Mapping[str, Any]) -> str:
         tiles += [
             (numbers.count(flows[-1]["documents_out"]), f"of {numbers.count(flows[0]['documents_in'])} documents")
         ]
-    if "training_tokens" in tokens:
-        tiles += [(numbers.count(tokens["training_tokens"]), "training tokens")]
+    if "training_tokens" in counted:
+        tiles += [(numbers.count(counted["training_tokens"]), "training tokens")]
     if "parameters" in training:
         tiles += [(numbers.count(training["parameters"]), "parameters")]
     if scores:

@@ -1,5 +1,6 @@
-"""The three pictures: how much text each stage keeps, the loss over tokens, bits per byte source by source."""
+"""The pictures in git: the text that each stage keeps, how the tokenizer fits, the loss, bits per byte by source."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -28,6 +29,67 @@ def funnel(flows: Mapping[str, Mapping[str, Any]]) -> str:
         if lost:
             words += f", {numbers.count(lost)} removed ({numbers.percent(flow['removed_documents_share'])})"
         drawing.text(left, y + 33, words, "muted")
+    return drawing.render()
+
+
+def tokens(total: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
+    """A bar a source: bytes per token, and tokens per word in words; the source that is spelt shortest first."""
+    rows = [("all", total), *sorted(sources.items(), key=lambda item: (-item[1]["bytes_per_token"], item[0]))]
+    row, top, right = 26, 66, 124
+    left = min(170.0, 20 + svg.text_width(max((_short(name) for name, _ in rows), key=len)))
+    height = top + row * len(rows) + 18
+    drawing = svg.Drawing(height, "Bytes per token, by source")
+    drawing.text(0, 33, "higher is better: fewer tokens for the same text", "muted")
+    drawing.text(svg.WIDTH, 54, "tokens per word", "muted", "end")
+    most = max(figures["bytes_per_token"] for _, figures in rows) or 1.0
+    scale = (svg.WIDTH - left - right) / most
+    for value in svg.ticks(0, most, 5):
+        drawing.line([(left + value * scale, top - 6), (left + value * scale, height - 18)], "grid")
+        drawing.text(left + value * scale, height - 4, f"{value:g}", "muted", "middle")
+    for index, (name, figures) in enumerate(rows):
+        y, style = top + index * row, "" if index else "strong"
+        drawing.text(left - 12, y + 13, _short(name), style, "end")
+        drawing.bar(left, y, figures["bytes_per_token"] * scale, 18, "pale" if index else "accent")
+        drawing.text(left + figures["bytes_per_token"] * scale + 6, y + 13, f"{figures['bytes_per_token']:.2f}", style)
+        drawing.text(svg.WIDTH, y + 13, f"{figures['tokens_per_word']:.2f}", f"muted {style}".rstrip(), "end")
+    return drawing.render()
+
+
+def vocabulary(curve: Curve, half: int = 0) -> str:
+    """How often the entries of a vocabulary occur, over their rank, both axes logarithmic.
+
+    curve   (rank, occurrences) of entries in use, the most frequent first
+    half    how many of the first make up half of the text; 0: not known
+    """
+    height, left, right, top, bottom = 280, 62, 14, 44, 44
+    drawing = svg.Drawing(height, "How often the entries of the vocabulary are used")
+    drawing.text(0, 33, "occurrences in the training text; both axes logarithmic", "muted")
+    points = [(math.log10(rank), math.log10(count)) for rank, count in curve]
+    across, up = max(1e-9, *(x for x, _ in points)), max(1.0, *(y for _, y in points))
+    width, floor = svg.WIDTH - left - right, height - bottom
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return left + x / across * width, floor - y / up * (floor - top)
+
+    for power in range(math.floor(up) + 1):
+        y = place(0, power)[1]
+        drawing.line([(left, y), (left + width, y)], "grid" if power else "axis")
+        drawing.text(left - 6, y + 4, _power_of_ten(power), "muted", "end")
+    for power in range(math.floor(across + 1e-9) + 1):
+        x = place(power, 0)[0]
+        drawing.line([(x, top), (x, floor)], "grid" if power else "axis")
+        words = _power_of_ten(power)
+        drawing.text(min(x, svg.WIDTH - svg.text_width(words) / 2), floor + 18, words, "muted", "middle")
+    drawing.text(left + width / 2, floor + 36, "entries, the most frequent first", "muted", "middle")
+    drawing.line([place(*point) for point in points], "line s-accent")
+    if half:
+        x, y = place(*_on_line(points, math.log10(half)))
+        drawing.dot(x, y, 4, "accent")
+        words = f"{half:,} make half of the text"
+        fits = x + 10 + 1.1 * svg.text_width(words) < svg.WIDTH  # above the falling line, or below it on the left
+        drawing.text(
+            *((x + 10, y - 6) if fits else (x - 8, y + 18)), words, "accent strong", "start" if fits else "end"
+        )
     return drawing.render()
 
 
@@ -119,6 +181,19 @@ def thinned(points: Curve) -> Curve:
     borders = [len(points) * index // MOST_POINTS for index in range(MOST_POINTS + 1)]
     groups = [points[start:end] for start, end in pairwise(borders)]
     return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
+
+
+def _power_of_ten(power: int) -> str:
+    """1  10  100  1,000  ...  1 M  10 M"""
+    return f"{10**power:,}" if power < 6 else f"{10 ** (power % 3)} {'MGTPEZY'[power // 3 - 2]}"
+
+
+def _on_line(points: Curve, x: float) -> tuple[float, float]:
+    """The point of a rising line at x, or the end of it that is nearest."""
+    for (left, above), (right, below) in pairwise(points):
+        if left <= x <= right and right > left:
+            return x, above + (x - left) / (right - left) * (below - above)
+    return min(points, key=lambda point: abs(point[0] - x))
 
 
 def _short(name: str) -> str:

@@ -48,9 +48,7 @@ def summary(reports: Mapping[str, Content], top_reasons: int) -> Content:
         "filter": filtered(reports.get("filter", {})),
         "dedup": deduplicated(reports.get("dedup", {})),
         "tokenizer": _plain(tokenizer),
-        "tokens": _plain(
-            reports.get("tokenize", {}), without=("documents_in", "documents_out", "bytes_in", "bytes_out")
-        ),
+        "tokens": tokenized(reports.get("tokenize", {})),
         "training": {name: value for name, value in train.items() if not isinstance(value, list)},
         "evaluation": {
             name: evaluation[name]
@@ -138,6 +136,17 @@ def deduplicated(report: Content) -> Content:
     """What dedup looked for and found; parts that the report lacks, or that an earlier version shaped otherwise, are
     left out."""
     return {name: report[name] for name, kind in DEDUP.items() if isinstance(report.get(name), kind)}
+
+
+def tokenized(report: Content) -> Content:
+    """The figures of the tokens, how much of the vocabulary they use, and the bytes per token of each source."""
+    use = {name: value for name, value in report.get("vocabulary", {}).items() if name == "used_share"}
+    fit = {name: figures["bytes_per_token"] for name, figures in report.get("fit", {}).items()}
+    return {
+        **_plain(report, without=("documents_in", "documents_out", "bytes_in", "bytes_out")),
+        **use,
+        **({"bytes_per_token_of": fit} if fit else {}),
+    }
 
 
 def _largest_first(values: Mapping[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import xxhash
 from numba import config
 
 _PACKAGE = Path(__file__).parents[1]
-_ROOMS = ("text", "filter", "dedup")
+_ROOMS = ("text", "filter", "dedup", "tokenizer", "tokens")
 
 
 def kernel_folder(package: Path = _PACKAGE) -> Path:

@@ -1,1 +1,1 @@
-"""Our own BPE: trained on the corpus, and the binary tokens that any trainer can map."""
+"""Text to ids and back: our own BPE, trained on the corpus, or a tokenizer that exists; all behind `interface`."""

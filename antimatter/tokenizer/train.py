@@ -1,123 +1,146 @@
 """Train a SentencePiece BPE whose ids llama.cpp reproduces exactly (vocabulary.py draws the ids).
 
 No normalization, no added or removed spaces, byte fallback: every text but a literal U+2581 comes back from its ids
-unchanged. SentencePiece trains line by line, so newlines are never part of a piece: each costs the byte token <0x0A>.
+unchanged. SentencePiece never learns a line break, a tab, or a piece that ends with a space: with whitespace_pieces it
+gets stand-ins (words.STAND_INS) in their place, which are turned back here.
 """
 
-from collections.abc import Iterable, Iterator
+import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
-import pyarrow.compute as pc
 import sentencepiece
-import xxhash
 
-from antimatter.corpus.shards import atomic_path, read_shard
+from antimatter.corpus.shards import atomic_path
 from antimatter.errors import AntiMatterError
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer.vocabulary import BOS, CONTROL, EOS, PAD, UNK, parse, vocabulary
+from antimatter.tokenizer.words import LONGEST, STAND_INS
 
-_LONGEST_LINE = 16_384  # bytes; SentencePiece leaves longer lines out without a word, so we cut them
+FIXED = 4 + len(CONTROL) + 256
+"""Entries that every vocabulary has: special and control symbols, byte tokens."""
+_BLOCK = 1 << 24
+_SPACE = "\u2581"
 
 
 class TooLittleText(AntiMatterError, ValueError):
     """The corpus does not hold enough different words for the vocabulary."""
 
 
-def train(lines: Iterable[str], settings: Tokenizer, threads: int) -> bytes:
-    """A SentencePiece model as bytes, equal for equal lines whatever the number of threads.
+class VocabularyTooSmall(AntiMatterError, ValueError):
+    """The vocabulary has no room for the characters of the corpus."""
 
-    Raises: TooLittleText with the largest possible vocabulary.
+
+def train(words: Path, settings: Tokenizer, threads: int) -> bytes:
+    """A SentencePiece model of exactly vocabulary_size entries; its bytes depend on words and settings alone.
+
+    words  file of training words, `word TAB count` a line (counts.count writes it, with the same settings)
+
+    Raises: TooLittleText with the largest possible vocabulary, VocabularyTooSmall with the smallest.
     """
+    if words.stat().st_size == 0:
+        raise TooLittleText("there is nothing to train a tokenizer on: no document holds any text. Collect some.")
+    found = _stand_ins_in(words) if settings.whitespace_pieces else ""
+    extra = int(STAND_INS[" "] in found)  # the stand-in of a space becomes a second U+2581, and goes
     model = BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            input=str(words),
+            input_format="tsv",
             model_writer=model,
-            model_type="bpe",
-            vocab_size=settings.vocabulary_size,
-            character_coverage=settings.character_coverage,
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            allow_whitespace_only_pieces=True,
-            byte_fallback=True,
-            split_digits=settings.split_digits,
-            max_sentence_length=_LONGEST_LINE,
-            pad_id=PAD,
-            bos_id=BOS,
-            eos_id=EOS,
-            unk_id=UNK,
-            pad_piece="[PAD]",
-            bos_piece="[BOS]",
-            eos_piece="[EOS]",
-            unk_piece="[UNK]",
-            control_symbols=list(CONTROL),
+            vocab_size=settings.vocabulary_size + extra,
             num_threads=threads,
-            minloglevel=2,
+            required_chars=found + _SPACE * extra,
+            **fixed_settings(settings),
         )
     except RuntimeError as error:
-        raise TooLittleText(
-            f"SentencePiece cannot make {settings.vocabulary_size} entries from this corpus ({_last_sentence(error)}). "
-            "Lower tokenizer.vocabulary_size or add text."
-        ) from error
-    return without_run_details(model.getvalue())
+        raise _explained(str(error), settings, extra) from error
+    return _finished(model.getvalue(), settings)
 
 
-def without_run_details(model: bytes) -> bytes:
-    """The model without what depends on the run: number of threads, input name and output prefix."""
+def fixed_settings(settings: Tokenizer) -> dict[str, Any]:
+    """What SentencePiece is told whatever the text is."""
+    return {
+        "model_type": "bpe",
+        "character_coverage": settings.character_coverage,
+        "normalization_rule_name": "identity",
+        "add_dummy_prefix": False,
+        "remove_extra_whitespaces": False,
+        "allow_whitespace_only_pieces": True,
+        "byte_fallback": True,
+        "split_digits": settings.split_digits,
+        "max_sentence_length": 4 * LONGEST,
+        "pad_id": PAD,
+        "bos_id": BOS,
+        "eos_id": EOS,
+        "unk_id": UNK,
+        "pad_piece": "[PAD]",
+        "bos_piece": "[BOS]",
+        "eos_piece": "[EOS]",
+        "unk_piece": "[UNK]",
+        "control_symbols": list(CONTROL),
+        "minloglevel": 2,
+    }
+
+
+def _stand_ins_in(words: Path) -> str:
+    found = set()
+    with open(words, "rb") as file:
+        while block := file.read(_BLOCK):
+            found |= {stand_in for stand_in in STAND_INS.values() if stand_in.encode() in block}
+    return "".join(sorted(found))
+
+
+def _explained(message: str, settings: Tokenizer, extra: int) -> Exception:
+    """What SentencePiece says about the size of the vocabulary, for the person at the keyboard."""
+    size = settings.vocabulary_size
+    if match := re.search(r"Please set it to a value <= (\d+)", message):
+        largest = int(match[1]) - extra
+        advice = f"Set it to at most {largest}, or add text." if largest >= 300 else "Add text."
+        return TooLittleText(
+            f"tokenizer.vocabulary_size is {size}, but this corpus holds pieces for no more than {largest}. {advice}"
+        )
+    if match := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        smallest = int(match[1]) - extra
+        return VocabularyTooSmall(
+            f"tokenizer.vocabulary_size is {size}, but this corpus needs at least {smallest}: {FIXED} fixed entries "
+            f"and {smallest - FIXED} characters. Raise it, or lower tokenizer.character_coverage "
+            f"({settings.character_coverage:g})."
+        )
+    return RuntimeError(f"SentencePiece failed: {message}")
+
+
+def _finished(model: bytes, settings: Tokenizer) -> bytes:
+    """The model with whitespace in place of its stand-ins, without what depends on the run: threads and file names.
+
+    Scores are counted anew, 0 for the first piece, -1 for the next: what SentencePiece gives when no piece goes.
+    """
     proto = parse(model)
-    for field in ("num_threads", "input", "model_prefix"):
+    pieces = {entry.piece: entry.type for entry in proto.pieces}
+    if settings.whitespace_pieces:
+        back = {ord(stand_in): _SPACE if text == " " else text for text, stand_in in STAND_INS.items()}
+        pieces = {}
+        for entry in proto.pieces:
+            pieces.setdefault(entry.piece.translate(back), entry.type)
+        if len(pieces) > settings.vocabulary_size:  # a text of hardly anything but spaces: not even U+2581 is a piece
+            del pieces[[piece for piece in pieces if len(piece) > 1][-1]]
+    del proto.pieces[:]
+    for number, (piece, kind) in enumerate(pieces.items()):
+        proto.pieces.add(piece=piece, score=min(0, FIXED - number), type=kind)
+    assert len(proto.pieces) == settings.vocabulary_size, f"{len(proto.pieces)} pieces"
+    for field in ("num_threads", "input", "input_format", "model_prefix", "required_chars"):
         proto.trainer_spec.ClearField(field)
+    proto.trainer_spec.vocab_size = settings.vocabulary_size
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _last_sentence(error: RuntimeError) -> str:
-    return str(error).strip().splitlines()[-1].split("] ")[-1]
-
-
-def sample_fraction(shards: Iterable[Path], settings: Tokenizer) -> float:
-    """Share of the corpus that sample_bytes asks for, in (0, 1]."""
-    if settings.sample_bytes == 0:
-        return 1.0
-    total = sum(pc.sum(pc.binary_length(read_shard(path, ["text"]).column("text"))).as_py() or 0 for path in shards)
-    return min(1.0, settings.sample_bytes / max(1, total))
-
-
-def sample_lines(shards: Iterable[Path], fraction: float) -> Iterator[str]:
-    """The lines of the documents whose keyed hash falls into `fraction`, in corpus order, long ones cut.
-
-    The choice depends on the document's id alone: not on sharding, order or the other documents.
-    """
-    bound = int(fraction * 2**64)
-    for path in shards:
-        table = read_shard(path, ["id", "text"])
-        for id_, text in zip(table.column("id").to_pylist(), table.column("text").to_pylist(), strict=True):
-            if fraction >= 1 or xxhash.xxh3_64_intdigest(id_, seed=_SAMPLE_SEED) < bound:
-                for line in text.split("\n"):
-                    if line:
-                        yield from cut_line(line)
-
-
-_SAMPLE_SEED = 0x746F6B656E697A65  # "tokenize": independent of the split's key
-
-
-def cut_line(line: str) -> Iterator[str]:
-    """The line in pieces of at most 16,384 bytes, cut at a space where there is one; joined they are the line."""
-    while len(line) * 4 > _LONGEST_LINE and len(line.encode()) > _LONGEST_LINE:
-        longest = len(line.encode()[:_LONGEST_LINE].decode(errors="ignore"))
-        end = line.rfind(" ", 1, longest)
-        end = end if end > 0 else longest
-        yield line[:end]
-        line = line[end:]
-    if line:
-        yield line
-
-
 def save(folder: Path, model: bytes) -> None:
-    """antimatter.model and antimatter.vocab (piece TAB score, one line an id)."""
+    """antimatter.model, and antimatter.vocab for people: `piece TAB score` a line, in order of ids; line breaks, tabs
+    and backslashes in pieces as \\n, \\t and \\\\."""
     with atomic_path(folder / "antimatter.model") as path:
         path.write_bytes(model)
+    escapes = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t"})
+    rows = (f"{entry['piece'].translate(escapes)}\t{entry['score']:g}\n" for entry in vocabulary(model))
     with atomic_path(folder / "antimatter.vocab") as path:
-        rows = "".join(f"{entry['piece']}\t{entry['score']:g}\n" for entry in vocabulary(model))
-        path.write_text(rows, encoding="utf-8")
+        path.write_text("".join(rows), encoding="utf-8", newline="\n")

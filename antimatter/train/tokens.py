@@ -1,6 +1,6 @@
 """Tokens on disk, as the tokenize stage leaves them, read by position.
 
-    data/tokens/meta.json                dtype, counts, digests (format 1)
+    data/tokens/meta.json                dtype, counts, digests (format 2)
     data/tokens/train/shard-00000.bin    BOS t t t t EOS BOS t t EOS ...     little-endian uint16 or uint32, no header
     data/tokens/token_bytes.bin          uint16 per vocabulary entry: UTF-8 bytes it stands for, 0 for control tokens
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from antimatter.errors import AntiMatterError
 
-FORMAT = 1
+FORMAT = 2
 _DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 
 
@@ -37,6 +37,7 @@ class Split:
     ends: tuple[int, ...]
     """Position after the last token of each shard."""
     dtype: np.dtype[Any]
+    vocabulary_size: int
 
     @property
     def tokens(self) -> int:
@@ -63,7 +64,14 @@ class Split:
             data = file.read(count * width)
         if len(data) != count * width:
             raise TokensError(f"{path} changed while training: {len(data)} bytes where {count * width} were expected")
-        return np.frombuffer(data, dtype=self.dtype)
+        ids = np.frombuffer(data, dtype=self.dtype)
+        if count and int(ids.max()) >= self.vocabulary_size:
+            place = int(np.argmax(ids >= self.vocabulary_size))
+            raise TokensError(
+                f"{path}: token {ids[place]} at position {start + place} is outside the vocabulary of "
+                f"{self.vocabulary_size}: the file is damaged, or not the tokenizer's. Run `dvc repro tokenize`."
+            )
+        return ids
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,9 @@ class Tokens:
     digest: str
     """Content digest of the folder, from meta.json."""
     tokenizer_digest: str
+    bos: int | None
+    """What documents begin with; None for a tokenizer without one."""
+    eos: int
     train: Split
     validation: Split
     token_bytes: NDArray[np.int64]
@@ -98,7 +109,7 @@ def open_tokens(folder: Path | str) -> Tokens:
         problems.append(f"meta.json has format {meta.get('format')!r}, this version reads {FORMAT}")
     if meta.get("dtype") not in _DTYPES:
         problems.append(f"meta.json has dtype {meta.get('dtype')!r}, expected uint16 or uint32")
-    needed = ("vocabulary_size", "digest", "tokenizer_digest", "splits", "token_bytes")
+    needed = ("vocabulary_size", "digest", "tokenizer_digest", "splits", "token_bytes", "bos", "eos")
     problems += [f"meta.json lacks {key!r}" for key in needed if key not in meta]
     problems += [f"meta.json lacks split {s!r}" for s in ("train", "validation") if s not in meta.get("splits", {})]
     if problems:
@@ -115,7 +126,8 @@ def open_tokens(folder: Path | str) -> Tokens:
     if problems:
         raise _damaged(folder, problems)
     token_bytes = np.fromfile(bytes_path, dtype="<u2").astype(np.int64)
-    return Tokens(folder, size, meta["digest"], meta["tokenizer_digest"], train, validation, token_bytes)
+    bos, eos = meta["bos"], int(meta["eos"])
+    return Tokens(folder, size, meta["digest"], meta["tokenizer_digest"], bos, eos, train, validation, token_bytes)
 
 
 def require_targets(tokens: Tokens) -> None:
@@ -141,7 +153,7 @@ def _split(folder: Path, name: str, meta: dict[str, Any], dtype: np.dtype[Any], 
     total, promised = sum(int(shard["tokens"]) for shard in shards), meta["splits"][name]["tokens"]
     if total != promised:
         problems.append(f"{name}: shards hold {total} tokens, meta.json says {promised}")
-    return Split(name, tuple(folder / shard["file"] for shard in shards), ends, dtype)
+    return Split(name, tuple(folder / shard["file"] for shard in shards), ends, dtype, int(meta["vocabulary_size"]))
 
 
 def _size(found: int | None) -> str:

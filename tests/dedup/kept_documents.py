@@ -12,7 +12,7 @@ from antimatter.corpus.ledger import Removal, ledger_table
 from antimatter.corpus.schema import DOCUMENT, document_id
 from antimatter.corpus.shards import shard_name, write_shard
 from antimatter.dedup.contents import content_digest
-from antimatter.dedup.scratch import arrow_path, write_arrow
+from antimatter.execution.scratch import arrow_path, write_arrow
 from antimatter.execution.workspace import Workspace
 
 

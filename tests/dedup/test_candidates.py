@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from antimatter.dedup.candidates import DamagedScratch, create, fill, require_filled, view
-from antimatter.dedup.scratch import DiskFull, allocate
 from antimatter.dedup.shingles import Shingles
+from antimatter.execution.scratch import DiskFull, allocate
 
 SETS = [[1, 2, 3], [4], [5, 6]]
 PLACES = np.array([3, 2, 2])  # the second document has a word that repeats: room for one more than it needs

@@ -35,7 +35,15 @@ def write_tokens(tmp_path):
         columns = pa.schema(list(zip(names, types, strict=True)))
         table = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema=columns)
         pq.write_table(table, folder / "documents.parquet")
-        meta = {"format": 1, "dtype": "uint16", "vocabulary_size": VOCABULARY, "tokenizer_digest": "t", "digest": "d"}
+        meta = {
+            "format": 2,
+            "dtype": "uint16",
+            "vocabulary_size": VOCABULARY,
+            "tokenizer_digest": "t",
+            "digest": "d",
+            "bos": 1,
+            "eos": 2,
+        }
         (folder / "meta.json").write_text(json.dumps({**meta, "splits": splits, "token_bytes": "token_bytes.bin"}))
         return open_tokens(folder)
 

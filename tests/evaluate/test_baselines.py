@@ -21,7 +21,9 @@ def split_of(tmp_path, shards):
     for index, ids in enumerate(shards):
         files.append(tmp_path / f"shard-{index}.bin")
         np.array(ids, dtype="<u2").tofile(files[-1])
-    return Split("train", tuple(files), tuple(np.cumsum([len(ids) for ids in shards]).tolist()), np.dtype("<u2"))
+    return Split(
+        "train", tuple(files), tuple(np.cumsum([len(ids) for ids in shards]).tolist()), np.dtype("<u2"), 1 << 16
+    )
 
 
 def counts_of(sequences):

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from antimatter.corpus.reports import read_json
-from antimatter.corpus.shards import file_digest
+from antimatter.corpus.reports import read_json, write_json
 from antimatter.execution import observer
 from antimatter.model import AntiMatter
 from antimatter.params.model import Model
 from antimatter.params.train import Train
+from antimatter.tokenizer import opened, publish
 from stages import evaluate, train
 
 PARAMETERS = """
@@ -63,8 +63,9 @@ def project(tmp_path, write_tokens, monkeypatch):
     Path("data/tokenizer").mkdir(parents=True)
     shutil.move(tokens.folder, "data/tokens")
     Path("data/tokenizer/antimatter.model").write_bytes(model.getvalue())
+    publish.publish(Path("data/tokenizer"), "sentencepiece", "antimatter.model", {})
     meta = read_json(Path("data/tokens/meta.json"))
-    meta["tokenizer_digest"] = file_digest(Path("data/tokenizer/antimatter.model"))
+    meta["tokenizer_digest"] = opened.read_meta(Path("data/tokenizer"))["digest"]
     Path("data/tokens/meta.json").write_text(json.dumps(meta))
     Path("params.yaml").write_text(PARAMETERS)
     return tmp_path
@@ -93,8 +94,7 @@ def test_from_tokens_to_scores(project, recorder):
 
 
 def test_tokens_of_another_tokenizer_are_refused(project):
-    with open("data/tokenizer/antimatter.model", "ab") as file:
-        file.write(b"\x00")
+    write_json(Path("data/tokenizer/meta.json"), {**opened.read_meta(Path("data/tokenizer")), "digest": "other"})
     with pytest.raises(train.TokenizerMismatch, match="dvc repro tokenize"):
         train.provenance(Model(), Train())
 

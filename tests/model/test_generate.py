@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -94,11 +96,16 @@ def test_text_needs_a_tokenizer_and_says_so(model):
 
 def test_text_in_is_text_out(tmp_path):
     sentencepiece = pytest.importorskip("sentencepiece")
+    (tmp_path / "tokenizer").mkdir()
     (tmp_path / "text").write_text("the cat sat on the mat and the dog sat on the log\n" * 20)
     sentencepiece.SentencePieceTrainer.train(
-        input=str(tmp_path / "text"), model_prefix=str(tmp_path / "antimatter"), vocab_size=40, model_type="bpe",
-        pad_id=0, bos_id=1, eos_id=2, unk_id=3, minloglevel=2, user_defined_symbols=["<a>", "<b>", "<c>", "<d>"],
+        input=str(tmp_path / "text"), model_prefix=str(tmp_path / "tokenizer/antimatter"), vocab_size=40,
+        model_type="bpe", pad_id=0, bos_id=1, eos_id=2, unk_id=3, minloglevel=2,
+        user_defined_symbols=["<a>", "<b>", "<c>", "<d>"],
     )  # fmt: skip
     AntiMatter(CONFIG, seed=3).save_pretrained(tmp_path)
+    specials = {"pad": 0, "bos": 1, "eos": 2, "unk": 3}
+    meta = {"kind": "sentencepiece", "file": "antimatter.model", "specials": specials, "markers": {}}
+    (tmp_path / "tokenizer/meta.json").write_text(json.dumps(meta))
     text = AntiMatter.from_pretrained(tmp_path).generate("the cat", max_length=12)
     assert text.startswith("the cat") and len(text) > len("the cat")

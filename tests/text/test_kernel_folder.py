@@ -11,7 +11,7 @@ from antimatter.text import kernel_folder
 
 def test_a_change_of_any_kernel_changes_the_folder_of_all(tmp_path):
     package = tmp_path / "antimatter"
-    for room in ("text", "filter", "dedup"):
+    for room in ("text", "filter", "dedup", "tokenizer", "tokens"):
         shutil.copytree(Path(antimatter.__file__).parent / room, package / room, ignore=shutil.ignore_patterns("*.nb?"))
     before = kernel_folder(package)
     assert kernel_folder(package) == before

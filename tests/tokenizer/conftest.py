@@ -3,8 +3,9 @@
 import pytest
 
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer.encode import Encoder
+from antimatter.tokenizer.encode import SentencePieceBpe
 from antimatter.tokenizer.train import save, train
+from tests.tokenizer.plain_words import words_file
 
 LINES = [
     f"the {adjective} {noun} {verb} in the {place} number {n}"
@@ -18,9 +19,14 @@ LINES = [
 ]
 
 
+TEXTS = ["\n".join(LINES[start : start + 4]) for start in range(0, len(LINES), 4)]
+
+
 @pytest.fixture(scope="session")
-def model():
-    return train(iter(LINES), Tokenizer(vocabulary_size=400), threads=1)
+def model(tmp_path_factory):
+    settings = Tokenizer(vocabulary_size=400)
+    words = words_file(tmp_path_factory.mktemp("words") / "words.tsv", TEXTS, settings)
+    return train(words, settings, threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +37,5 @@ def model_path(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def encoder(model_path):
-    return Encoder(model_path)
+def encoder(model):
+    return SentencePieceBpe(model)

@@ -1,68 +1,176 @@
-"""The tokenizer: fixed ids, exact round trips, equal bytes on every machine."""
+"""Training: fixed ids, equality with what SentencePiece learns from the text itself, errors that name the way out."""
+
+import argparse
+import inspect
+import json
+import random
+import re
+import subprocess
+from io import BytesIO
+from pathlib import Path
+from pydoc_data.topics import topics
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import sentencepiece
 
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer.encode import Encoder
-from antimatter.tokenizer.train import TooLittleText, cut_line, sample_lines, save, train
-from antimatter.tokenizer.vocabulary import token_bytes, vocabulary
-from tests.documents import write_documents
-from tests.tokenizer.conftest import LINES
+from antimatter.tokenizer.train import FIXED, TooLittleText, VocabularyTooSmall, fixed_settings, save, train
+from antimatter.tokenizer.vocabulary import parse, token_bytes, vocabulary
+from antimatter.tokenizer.words import STAND_INS
+from tests.tokenizer.conftest import LINES, TEXTS
+from tests.tokenizer.plain_words import WHITE, words_file
 
-NASTY = [
-    "", " ", "\n", "\t", "  two  spaces  ", "line\r\nend", "\x00\x01", "مرحبا بالعالم", "漢字かな交じり文", "👩‍👩‍👧‍👦",
-    "e\u0301", "http://x.y/z?a=1&b=2", "def f(x):\n\treturn x ** 2", "[PAD] [BOS] [EOS] [UNK] <unk> <0x0A>",
-    "<|user|> hi <|end|>", "<|us", "1234567890", "\ufeff", "a" * 300,
-]  # fmt: skip
+SPACE = "\u2581"
+SCRIPTS = (
+    "the and (Жук, лиса) слово слова Ελλάδα αλεπού مرحبا بالعالم، שלום עולם 漢字かな交じり文。日本語、東京都「東京」 "
+    "한국어 한국 नमस्ते नमः ไทย naïve café e\u0301a o\u0323\u0302 👩‍👩‍👧 👍🏽 ½² … —“quoted” x₁ 3ª ７７ A1b2 don't "
+    "2024-11-21 [PAD] <|user|> <0x0A>x <|end|> ー~"
+).split()
+
+
+def mixture(words, between, seed, count=20_000):
+    draw = random.Random(seed)
+    return "".join(draw.choice(words) + draw.choice(between) for _ in range(count))
+
+
+CORPORA = {
+    "english": "\n\n".join(topics[name] for name in sorted(topics))[:300_000],
+    "code": "\n".join(map(inspect.getsource, (argparse, inspect, subprocess, json))),
+    "scripts": mixture(SCRIPTS, [" "] * 6 + ["", "", "  ", "\n", ". ", "\n\n", "\t"], 1),
+    "runs of spaces": mixture([*"abcdefgh().,=:7"], ["", "", "", " ", "  ", "   ", " " * 8, "\n    ", "\n", " \n"], 2),
+    "random": mixture([*"abcabcab.,:(é漢ж1", " ", "\n", "\t", SPACE], ["", "", " "], 3),
+}
+"""Texts of some 100 KB to 300 KB."""
+
+
+def ordinary(sentences, settings, size=None, **more):
+    """(piece, score) of what SentencePiece learns from these lines by itself."""
+    model = BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences),
+        model_writer=model,
+        vocab_size=size or settings.vocabulary_size,
+        **fixed_settings(settings) | {"max_sentence_length": 1_000_000} | more,
+    )
+    return [(entry.piece, entry.score) for entry in parse(model.getvalue()).pieces]
+
+
+def learnt(path, texts, settings):
+    model = train(words_file(path / "words.tsv", texts, settings), settings, threads=2)
+    return [(entry.piece, entry.score) for entry in parse(model).pieces]
+
+
+@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize(("size", "split_digits"), [(450, True), (700, False)])
+def test_without_whitespace_pieces_it_is_ordinary_training_on_the_lines(tmp_path, name, size, split_digits):
+    settings = Tokenizer(vocabulary_size=size, split_digits=split_digits, whitespace_pieces=False)
+    text = CORPORA[name].replace("\t", "[PAD]")  # a tab is in no piece here, as a control symbol is in none
+    lines = [line for line in text.split("\n") if line]
+    assert learnt(tmp_path, [CORPORA[name]], settings) == ordinary(lines, settings)
+
+
+def substituted(text):
+    """The text after whitespace has become stand-ins, as sentences for ordinary training: it ends one, and begins one
+    if it begins with a space."""
+    cut = "\ue000"
+
+    def replace(match):
+        run = match[0].replace(SPACE, " ")
+        if run == " " and match.end() < len(text):
+            return run
+        return (cut if run[0] == " " else "") + "".join(map(STAND_INS.get, run)) + cut
+
+    return [part for part in re.sub(f"[{WHITE}]+", replace, text).split(cut) if part]
+
+
+@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize(("size", "split_digits"), [(450, True), (700, False)])
+def test_whitespace_pieces_are_ordinary_training_on_the_text_with_stand_ins(tmp_path, name, size, split_digits):
+    settings = Tokenizer(vocabulary_size=size, split_digits=split_digits)
+    stand_ins = [stand_in for text, stand_in in STAND_INS.items() if text in CORPORA[name]]
+    required = SPACE + "".join(stand_ins)
+    expected = ordinary(substituted(CORPORA[name]), settings, size + 1, required_chars=required)
+    back = str.maketrans({STAND_INS[" "]: SPACE, STAND_INS["\n"]: "\n", STAND_INS["\t"]: "\t"})
+    pieces = list(dict.fromkeys(piece.translate(back) for piece, _ in expected))
+    found = learnt(tmp_path, [CORPORA[name]], settings)
+    assert [piece for piece, _ in found] == pieces
+    assert [score for _, score in found] == [min(0, FIXED - number) for number in range(size)]
+    assert len(set(pieces)) == size
+    assert "\n" in pieces and ("\t" in pieces) == ("\t" in CORPORA[name])
+
+
+def test_indentation_becomes_pieces_that_sentencepiece_reads_back(tmp_path):
+    settings = Tokenizer(vocabulary_size=600)
+    text = CORPORA["code"]
+    model = train(words_file(tmp_path / "words.tsv", [text], settings), settings, threads=1)
+    pieces = {entry["piece"] for entry in vocabulary(model)}
+    assert {"\n", "\n" + 4 * SPACE, ":\n" + 8 * SPACE, "\n\n", 2 * SPACE} <= pieces
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    ids, lengths = processor.encode(text), token_bytes(model)
+    assert processor.decode(ids) == text
+    assert sum(lengths[i] for i in ids) == len(text.encode())
 
 
 def test_special_symbols_have_their_fixed_ids(model):
     pieces = [entry["piece"] for entry in vocabulary(model)]
     assert pieces[:8] == ["[PAD]", "[BOS]", "[EOS]", "[UNK]", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
     assert pieces[8:264] == [f"<0x{byte:02X}>" for byte in range(256)]
+    assert len(pieces) == len(set(pieces)) == 400
 
 
-def test_the_model_is_equal_for_any_number_of_threads(model):
-    assert train(iter(LINES), Tokenizer(vocabulary_size=400), threads=3) == model
+def test_the_model_is_equal_for_any_number_of_threads_and_any_folder(tmp_path, model):
+    words = words_file(tmp_path / "other.tsv", TEXTS, Tokenizer())
+    assert train(words, Tokenizer(vocabulary_size=400), threads=3) == model
+    assert str(tmp_path).encode() not in model
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_a_nasty_text_comes_back_unchanged_and_its_bytes_add_up(encoder, model, text):
-    ids = encoder.encode(text)
-    assert encoder.decode(ids) == text
-    assert sum(token_bytes(model)[i] for i in ids) == len(text.encode())
-    assert all(i >= 8 for i in ids), "control symbols are never read from text"
+@pytest.mark.parametrize("texts", [LINES, TEXTS, ["x  =  1\n\ty  = 2\n" * 9]])
+@pytest.mark.parametrize("white", [True, False])
+def test_too_large_a_vocabulary_is_an_error_that_names_the_largest(tmp_path, texts, white):
+    texts = [*texts, "".join(map(chr, range(0x4E00, 0x4E40)))]
+    words = words_file(tmp_path / "words.tsv", texts, Tokenizer(whitespace_pieces=white))
+    with pytest.raises(TooLittleText, match=r"at most \d+") as caught:
+        train(words, Tokenizer(vocabulary_size=5000, whitespace_pieces=white, character_coverage=1.0), threads=1)
+    largest = int(re.search(r"at most (\d+)", str(caught.value))[1])
+    settings = Tokenizer(vocabulary_size=largest, whitespace_pieces=white, character_coverage=1.0)
+    assert len(vocabulary(train(words, settings, threads=1))) == largest
+    with pytest.raises(TooLittleText, match=f"at most {largest},"):
+        train(words, Tokenizer(vocabulary_size=largest + 1, whitespace_pieces=white, character_coverage=1.0), threads=1)
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="\u2581", exclude_categories=["Cs"])))
-def test_any_text_comes_back_unchanged(encoder, text):
-    assert encoder.decode(encoder.encode(text)) == text
+@pytest.mark.parametrize("white", [True, False])
+def test_too_small_a_vocabulary_is_an_error_that_names_the_smallest(tmp_path, white):
+    texts = ["x  =  1\n\ty  = 2\n" + "".join(map(chr, range(0x4E00, 0x4E80)))] * 2
+    words = words_file(tmp_path / "words.tsv", texts, Tokenizer(whitespace_pieces=white))
+    with pytest.raises(VocabularyTooSmall, match=r"at least \d+") as caught:
+        train(words, Tokenizer(vocabulary_size=300, whitespace_pieces=white, character_coverage=1.0), threads=1)
+    smallest = int(re.search(r"at least (\d+)", str(caught.value))[1])
+    characters = set("".join(texts)) - (set() if white else {"\n", "\t"})
+    assert smallest == FIXED + len(characters)
+    settings = Tokenizer(vocabulary_size=smallest, whitespace_pieces=white, character_coverage=1.0)
+    assert {entry["piece"] for entry in vocabulary(train(words, settings, threads=1))[FIXED:]} == {
+        character.replace(" ", SPACE) for character in characters
+    }
 
 
-def test_too_little_text_is_an_error_that_says_what_to_do():
-    with pytest.raises(TooLittleText, match=r"tokenizer\.vocabulary_size"):
-        train(["a b c"], Tokenizer(vocabulary_size=5000), threads=1)
+def test_a_text_of_hardly_anything_but_spaces_still_fills_the_vocabulary(tmp_path):
+    texts = ["a".join(mixture(" \n\t", ["", " "], seed, 200) for seed in range(100))]
+    words = words_file(tmp_path / "words.tsv", texts, Tokenizer())
+    assert len(vocabulary(train(words, Tokenizer(vocabulary_size=300, character_coverage=0.98), threads=1))) == 300
 
 
-def test_long_lines_are_cut_at_spaces_and_nothing_is_lost():
-    line = "word " * 10_000
-    parts = list(cut_line(line))
-    assert "".join(parts) == line
-    assert all(len(part.encode()) <= 16_384 for part in parts)
-    assert "".join(cut_line("é" * 40_000)) == "é" * 40_000
+def test_an_empty_corpus_is_an_error(tmp_path):
+    words = words_file(tmp_path / "words.tsv", ["", ""], Tokenizer())
+    with pytest.raises(TooLittleText, match="nothing to train"):
+        train(words, Tokenizer(), threads=1)
 
 
-def test_the_sample_depends_on_the_documents_alone(tmp_path):
-    texts = [f"text number {n}" for n in range(200)]
-    write_documents(tmp_path / "a", [texts])
-    chosen = list(sample_lines([tmp_path / "a/shard-00000.parquet"], 0.3))
-    assert 30 <= len(chosen) <= 90
-    assert list(sample_lines([tmp_path / "a/shard-00000.parquet"], 1.0)) == texts
-
-
-def test_saving_writes_model_and_readable_vocabulary(tmp_path, model):
+def test_saving_writes_the_model_and_a_vocabulary_of_one_line_a_piece(tmp_path):
+    settings = Tokenizer(vocabulary_size=340)
+    model = train(words_file(tmp_path / "words.tsv", [CORPORA["random"] + "\\"], settings), settings, threads=1)
     save(tmp_path, model)
-    assert Encoder(tmp_path / "antimatter.model").size == 400
-    assert (tmp_path / "antimatter.vocab").read_text(encoding="utf-8").splitlines()[1].split("\t")[0] == "[BOS]"
+    assert (tmp_path / "antimatter.model").read_bytes() == model
+    rows = Path(tmp_path / "antimatter.vocab").read_text(encoding="utf-8").split("\n")
+    assert rows[1] == "[BOS]\t0" and rows.pop() == ""
+    unescaped = [re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), row.split("\t")[0]) for row in rows]
+    assert unescaped == [entry["piece"] for entry in vocabulary(model)]

@@ -63,7 +63,7 @@ def write_tokens(tmp_path) -> Callable[..., Path]:
         lengths = np.where(np.arange(VOCABULARY) < 8, 0, 2)
         lengths.astype("<u2").tofile(folder / "token_bytes.bin")
         meta = {
-            "format": 1, "dtype": dtype, "vocabulary_size": VOCABULARY, "bos": 1, "eos": 2, "pad": 0,
+            "format": 2, "dtype": dtype, "vocabulary_size": VOCABULARY, "bos": 1, "eos": 2, "pad": 0,
             "tokenizer_digest": "t1", "digest": digest, "splits": splits, "token_bytes": "token_bytes.bin",
         }  # fmt: skip
         (folder / "meta.json").write_text(json.dumps(meta))

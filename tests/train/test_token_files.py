@@ -52,7 +52,7 @@ def test_every_damaged_file_is_listed_at_once(write_tokens):
         assert part in str(error.value)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"dtype": "int8"}, {"splits": {}}])
+@pytest.mark.parametrize("change", [{"format": 1}, {"dtype": "int8"}, {"splits": {}}])
 def test_a_meta_file_of_another_kind_is_refused(write_tokens, change):
     folder = write_tokens()
     meta = json.loads((folder / "meta.json").read_text())

@@ -1,0 +1,63 @@
+"""The tokenizer beside a model: text to ids and back, and the ids that frame a text.
+
+tokenizer/meta.json          kind, main file, special ids
+tokenizer/antimatter.model   SentencePiece's file, read here; other kinds are opened by antimatter.tokenizer
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = "tokenizer"
+
+
+@dataclass(frozen=True)
+class Text:
+    """What generation needs of a tokenizer."""
+
+    encode: Callable[[str], list[int]]
+    decode: Callable[[Sequence[int]], str]
+    bos: int
+    """Stands in front of every text; a tokenizer without one has eos there."""
+    eos: int
+    suppress: tuple[int, ...]
+    """Ids that stand for no text: never a continuation."""
+
+    def after(self, before: Sequence[int], ids: Sequence[int]) -> str:
+        """The text that `ids` add after `before`: a leading space, or bytes that finish a character, come out right."""
+        head = self.decode(before)
+        whole = self.decode([*before, *ids])
+        return whole[len(head) :] if whole.startswith(head) else self.decode(ids)
+
+
+def load(model: Path | None) -> Text:
+    """The tokenizer in a model's folder.
+
+    Raises: FileNotFoundError if there is none.
+    """
+    folder = model / FOLDER if model else None
+    if folder is None or not (folder / "meta.json").is_file():
+        where = folder or "a fresh model"
+        raise FileNotFoundError(f"{where}: no tokenizer, so text cannot be read: pass a list of ids.")
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    specials: dict[str, int] = meta["specials"]
+    tokenizer: Any
+    if meta["kind"] in ("trained", "sentencepiece"):
+        import sentencepiece  # only text needs it: training machines go without
+
+        tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(folder / meta["file"]))
+    else:
+        from antimatter.tokenizer.opened import open_tokenizer
+
+        tokenizer = open_tokenizer(folder)
+    eos = specials["eos"]
+    silent = {*specials.values(), *meta["markers"].values()} - {eos}
+    return Text(
+        tokenizer.encode,
+        lambda ids: str(tokenizer.decode(list(ids))),
+        specials.get("bos", eos),
+        eos,
+        tuple(sorted(silent)),
+    )

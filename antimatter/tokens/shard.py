@@ -1,0 +1,233 @@
+"""Tokenize one shard of documents, step by step; scratch/ carries what one step leaves to the next.
+
+encode    documents -> train/shard-i.bin; in scratch/ training/shard-i.arrow its rows of documents.parquet,
+          counts/shard-i.npy occurrences of each id, heldout/shard-i.arrow and .bin the held-out documents
+overlap   overlap.py, through `training_documents` and `held_out_documents`
+settle    the held-out documents that stay -> validation/shard-i.bin, scratch/validation/shard-i.arrow, ledger
+
+With dropout the training text is spelt at random, so its n-grams would meet no held-out one: scratch/plain/shard-i.bin
+holds the same documents spelt without.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from antimatter.corpus.ledger import Counts, Removal, ledger_table
+from antimatter.corpus.shards import read_shard, shard_name, write_shard
+from antimatter.execution.scratch import array_path, arrow_path, map_arrow, save, write_arrow
+from antimatter.params.tokenize import Tokenize
+from antimatter.tokenizer.interface import Encoded, Tokenizer
+from antimatter.tokenizer.opened import open_tokenizer
+from antimatter.tokens import fit
+from antimatter.tokens.binary import DOCUMENTS, bin_name, dtype_of, read_tokens, write_tokens
+from antimatter.tokens.dropout import spelt_at_random
+from antimatter.tokens.frames import Frame, apart, chosen, frame_of, joined, parted, put_on
+from antimatter.tokens.overlap import Documents, shares
+from antimatter.tokens.split import are_validation, cut_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the steps find what they share."""
+
+    documents: Path
+    tokenizer: Path
+    output: Path
+    """the future data/tokens"""
+    scratch: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """How this corpus is parted."""
+
+    settings: Tokenize
+    by_position: bool
+    """Every document is cut, its last part held out."""
+
+
+@functools.lru_cache(maxsize=1)
+def tokenizer_in(folder: Path) -> Tokenizer:
+    """The tokenizer of this process: what it remembers of one shard serves the next."""
+    return open_tokenizer(folder)
+
+
+def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
+    """Encode a shard and write its training side."""
+    tokenizer = tokenizer_in(places.tokenizer)
+    frame, byte_tokens, dtype = frame_of(tokenizer), tokenizer.byte_tokens(), dtype_of(tokenizer.size)
+    table = read_shard(places.documents / shard_name(index), ["id", "source", "origin", "language", "text"])
+    counts, figures = Counts(), fit.Figures()
+    training, held_out, plain, training_rows, held_out_rows = [], [], [], [], []
+    row = start = 0
+    for batch in table.to_batches():
+        texts, ids = batch.column("text"), batch.column("id")
+        encoded = tokenizer.encode_batch(texts)
+        measured = fit.measure(texts, encoded, byte_tokens)
+        fit.add_up(figures, batch.column("source"), batch.column("language"), measured)
+        framed = put_on(encoded, frame)
+        lengths = np.diff(framed.starts)
+        if split.by_position:
+            cuts = np.array([cut_of(length, split.settings) for length in lengths.tolist()], dtype=np.int64)
+        else:
+            cuts = np.where(are_validation(ids.to_pylist(), split.settings), 0, lengths)
+        first, rest = parted(framed, cuts)
+        sizes = measured[:, fit.QUANTITIES.index("bytes")]
+        _count(counts, batch.column("source"), sizes, cuts > 0)
+        if split.settings.dropout > 0 and not split.by_position:
+            plain.append(chosen(first, cuts > 0))
+            part = batch.filter(pa.array(cuts > 0))
+            spelt = spelt_at_random(tokenizer, part.column("text"), part.column("id").to_pylist(), split.settings)
+            first = put_on(spelt, frame)
+        else:
+            first = chosen(first, cuts > 0)
+        training.append(first)
+        training_rows.append(_rows(batch, cuts > 0, "train", index, start + first.starts))
+        start += len(first.ids)
+        is_held_out = cuts < lengths
+        held_out.append(chosen(rest, is_held_out))
+        numbers = {"row": np.arange(row, row + batch.num_rows), "bytes": sizes, "length": lengths - cuts}
+        held_out_rows.append(_held_out_rows(batch, is_held_out, numbers))
+        row += batch.num_rows
+    whole, rest = joined(training), joined(held_out)
+    write_tokens(places.output / bin_name("train", index), whole.ids, dtype, tokenizer.size)
+    write_tokens(_held_out_path(places, index), rest.ids, dtype, tokenizer.size)
+    if plain:
+        write_tokens(_plain_path(places, index), joined(plain).ids, dtype, tokenizer.size)
+        save(array_path(places.scratch, "plain", index), joined(plain).starts)
+    save(array_path(places.scratch, "counts", index), np.bincount(whole.ids, minlength=tokenizer.size))
+    write_arrow(arrow_path(places.scratch, "training", index), _concatenated(training_rows, DOCUMENTS))
+    write_arrow(arrow_path(places.scratch, "heldout", index), _concatenated(held_out_rows, HELD_OUT))
+    return {
+        "documents": table.num_rows,
+        "bytes": sum(flow.bytes_in for flow in counts.sources.values()),
+        "tokens": len(whole.ids),
+        "split_documents": len(whole.starts) - 1,
+        "figures": figures,
+        "counts": counts.to_plain(),
+    }
+
+
+HELD_OUT = pa.schema(
+    [
+        pa.field("id", pa.binary(16)),
+        pa.field("source", pa.string()),
+        pa.field("origin", pa.string()),
+        pa.field("row", pa.int64()),
+        pa.field("bytes", pa.int64()),
+        pa.field("length", pa.int64()),
+    ]
+)
+"""Held-out documents (split by position: parts of them) of a shard; `length` framed tokens each, in the .bin beside."""
+
+
+def training_documents(index: int, *, places: Places) -> Documents:
+    """The training documents of a shard as `overlap` looks at them: frames are documents of one id."""
+    dtype, frame = _known(places)
+    if _plain_path(places, index).exists():
+        starts = np.load(array_path(places.scratch, "plain", index))
+        return read_tokens(_plain_path(places, index), dtype), apart(starts, frame)
+    rows = map_arrow(arrow_path(places.scratch, "training", index))
+    starts = np.concatenate([[0], np.cumsum(rows.column("length").to_numpy())])
+    return read_tokens(places.output / bin_name("train", index), dtype), apart(starts, frame)
+
+
+def held_out_documents(index: int, *, places: Places) -> Documents:
+    """The held-out documents of a shard, likewise."""
+    dtype, frame = _known(places)
+    rows = map_arrow(arrow_path(places.scratch, "heldout", index))
+    starts = np.concatenate([[0], np.cumsum(rows.column("length").to_numpy())])
+    return read_tokens(_held_out_path(places, index), dtype), apart(starts, frame)
+
+
+def settle_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
+    """Write the held-out documents that the training text has not seen; the others go to the ledger."""
+    tokenizer = tokenizer_in(places.tokenizer)
+    frame, dtype = frame_of(tokenizer), dtype_of(tokenizer.size)
+    table = pa.Table.from_batches([map_arrow(arrow_path(places.scratch, "heldout", index))])
+    starts = np.concatenate([[0], np.cumsum(table.column("length").to_numpy())]).astype(np.int64)
+    held_out = Encoded(read_tokens(_held_out_path(places, index), dtype), starts)
+    limit = split.settings.max_overlap_share
+    overlap = np.zeros(table.num_rows)
+    if not split.by_position:
+        parts = shares(places.scratch, held_out.ids, apart(starts, frame), split.settings.overlap_ngram)
+        overlap = parts[int(frame.front is not None) :: 1 + frame.size][: table.num_rows]
+    stays = overlap <= limit
+    counts, removals = Counts(), []
+    for row in np.flatnonzero(~stays).tolist():
+        record = {name: table.column(name)[row].as_py() for name in ("id", "source", "row")}
+        removals.append(Removal(**record, reason="split.overlap", value=float(overlap[row]), threshold=limit))
+        counts.removed(record["source"], "split.overlap")
+    kept = chosen(held_out, stays)
+    if not split.by_position:  # by position, a document was counted with its training part
+        for source, size in zip(*(table.filter(stays).column(n).to_pylist() for n in ("source", "bytes")), strict=True):
+            counts.kept(source, 1, size)
+    write_tokens(places.output / bin_name("validation", index), kept.ids, dtype, tokenizer.size)
+    write_shard(places.output / "removed" / shard_name(index), ledger_table("tokenize", index, removals))
+    rows = _rows(table, stays, "validation", index, kept.starts)
+    write_arrow(arrow_path(places.scratch, "validation", index), _concatenated([rows], DOCUMENTS))
+    return {"tokens": len(kept.ids), "split_documents": len(kept.starts) - 1, "counts": counts.to_plain()}
+
+
+def read_rows(scratch: Path, split: str, index: int) -> pa.Table:
+    """The documents of one shard of one split, for documents.parquet."""
+    return pa.Table.from_batches([map_arrow(arrow_path(scratch, {"train": "training"}.get(split, split), index))])
+
+
+def _known(places: Places) -> tuple[np.dtype[Any], Frame]:
+    tokenizer = tokenizer_in(places.tokenizer)
+    return dtype_of(tokenizer.size), frame_of(tokenizer)
+
+
+def _held_out_path(places: Places, index: int) -> Path:
+    return places.scratch / "heldout" / f"shard-{index:05d}.bin"
+
+
+def _plain_path(places: Places, index: int) -> Path:
+    return places.scratch / "plain" / f"shard-{index:05d}.bin"
+
+
+def _count(counts: Counts, sources: pa.Array, sizes: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> None:
+    coded = sources.cast(pa.string()).dictionary_encode()
+    codes = coded.indices.to_numpy()
+    for code, name in enumerate(coded.dictionary.to_pylist()):
+        here, kept = codes == code, (codes == code) & is_kept
+        counts.arrived(name, int(here.sum()), int(sizes[here].sum()))
+        if kept.any():
+            counts.kept(name, int(kept.sum()), int(sizes[kept].sum()))
+
+
+def _rows(
+    table: pa.Table | pa.RecordBatch, wanted: NDArray[np.bool_], split: str, index: int, starts: NDArray[np.int64]
+) -> pa.Table:
+    """Rows of documents.parquet for some documents; int64[n + 1] says where they lie."""
+    part = pa.table({name: table.column(name) for name in ("id", "source", "origin")}).filter(pa.array(wanted))
+    given = {
+        "split": pa.repeat(split, part.num_rows),
+        "shard": pa.repeat(pa.scalar(index, pa.int32()), part.num_rows),
+        "start": pa.array(starts[:-1]),
+        "length": pa.array(np.diff(starts)),
+    }
+    return _shaped({**{name: part.column(name) for name in part.column_names}, **given}, DOCUMENTS)
+
+
+def _held_out_rows(batch: pa.RecordBatch, wanted: NDArray[np.bool_], numbers: dict[str, NDArray[Any]]) -> pa.Table:
+    columns = {name: batch.column(name) for name in ("id", "source", "origin")} | {
+        name: pa.array(values) for name, values in numbers.items()
+    }
+    part = pa.table(columns).filter(pa.array(wanted))
+    return _shaped({name: part.column(name) for name in part.column_names}, HELD_OUT)
+
+
+def _shaped(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    return pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
+
+
+def _concatenated(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables(tables or [schema.empty_table()]).combine_chunks()

@@ -1,0 +1,165 @@
+"""The part of the page about tokens, its two pictures, and what the summary keeps of them."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from antimatter.report import plots, statistics, tokens
+from antimatter.report.page import build_page
+from antimatter.tokenizer.encode import SentencePieceBpe
+from stages import report as stage
+from tests.tokenizer.small_models import small_model
+from tests.tokens.token_project import copy
+
+EVIL = "<script>alert(1)</script>&\"'"
+
+
+def ratios(bytes_per_token=3.5, **more):
+    return {"bytes_per_token": bytes_per_token, "tokens_per_word": 1.75, "byte_token_share": 0.004, **more}
+
+
+def report(**more):
+    use = {
+        "entries": 4088,
+        "used": 3939,
+        "used_share": 0.9636,
+        "used_100_times": 3764,
+        "entries_for_half_the_text": 165,
+    }
+    return {
+        **ratios(), "bytes_in": 5000, "fit": {"wiki": ratios(3.1), "code": ratios(2.2)}, "vocabulary": use,
+        "fit_by_language": {"en": ratios(bytes=4000), "da": ratios(1.4, bytes=20)}, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project after tokenize, with a summary."""
+    monkeypatch.chdir(copy(tmp_path / "project"))
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    monkeypatch.setenv("ANTIMATTER_TRACKING", "off")
+    (tmp_path / "project/params.yaml").write_text("report: {}\n")
+    return tmp_path / "project"
+
+
+def html(parts):
+    return "".join(parts)
+
+
+def rows(page):
+    """The rows of all tables, heads left out, as lists of words."""
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(<td.*?)</tr>", page)]
+
+
+def test_the_page_shows_how_the_stages_tokenizer_fits(project):
+    stage.main()
+    page = build_page(project).read_text()
+    measured = json.loads((project / "reports/tokenize.json").read_text())
+    for name in ("wiki", "code"):
+        figures = measured["fit"][name]
+        expected = [name, f"{figures['bytes_per_token']:.2f}", f"{figures['tokens_per_word']:.2f}"]
+        assert expected in [row[:3] for row in rows(page)]
+    for title in ("<h2>Tokens</h2>", "The vocabulary", "The longest pieces in use", "The rarest pieces in use"):
+        assert title in page
+    assert page.count("How often the entries of the vocabulary are used") == 2
+
+
+def test_the_stage_writes_both_pictures_with_equal_bytes_each_time(project, monkeypatch):
+    stage.main()
+    first = {
+        name: (project / "reports" / name).read_bytes() for name in ("tokens.svg", "vocabulary.svg", "summary.json")
+    }
+    monkeypatch.setenv("ANTIMATTER_FRESH", "1")
+    stage.main()
+    assert first == {name: (project / "reports" / name).read_bytes() for name in first}
+
+
+def test_without_the_data_the_page_keeps_what_the_reports_say(project):
+    stage.main()
+    (project / "data/tokenizer/antimatter.model").write_bytes(b"damaged")
+    page = build_page(project).read_text()
+    assert "The vocabulary" in page and "longest pieces" not in page and "never used" not in page
+    (project / "reports/tokenize.json").unlink()
+    (project / "reports/tokens.svg").unlink()
+    (project / "reports/vocabulary.svg").unlink()
+    assert "<h2>Tokens</h2>" not in build_page(project).read_text()
+
+
+def test_the_summary_keeps_the_ratios_and_the_bytes_per_token_of_each_source():
+    kept = statistics.tokenized(report())
+    assert kept == {**ratios(), "used_share": 0.9636, "bytes_per_token_of": {"wiki": 3.1, "code": 2.2}}
+    assert statistics.tokenized({}) == {}
+
+
+def test_languages_are_shown_by_their_bytes():
+    many = {f"l{n:02d}": ratios(bytes=10 + n) for n in range(30)}
+    shown = rows(html(tokens.parts({}, report(fit_by_language=many), {}, None)))
+    assert [row[0] for row in shown if row[0].startswith("l")] == [f"l{n:02d}" for n in range(29, -1, -1)]
+    many |= {"en": ratios(bytes=10**6)}
+    shown = rows(html(tokens.parts({}, report(fit_by_language=many), {}, None)))
+    assert [row[0] for row in shown if len(row) == 5][1:] == ["en", *(f"l{n}" for n in range(29, 22, -1))]
+    without_bytes = {"en": ratios()}
+    assert "by language" not in html(tokens.parts({}, report(fit_by_language=without_bytes), {}, None))
+
+
+def test_single_pieces_are_those_that_the_training_text_uses():
+    tokenizer = SentencePieceBpe(small_model("code, whitespace pieces"))
+    counts = np.zeros(tokenizer.size, dtype=np.int64)
+    counts[1], counts[8 + 0x41] = 99, 5
+    pieces = tokenizer.pieces()
+    longest = max(range(264, tokenizer.size), key=lambda i: len(pieces[i]))
+    short = next(i for i in range(264, tokenizer.size) if len(pieces[i]) == 1)
+    counts[longest], counts[short] = 7, 3
+    found = tokens.ranked(tokenizer, counts)
+    assert found.longest == [(pieces[longest], 7), (pieces[short], 3)]
+    assert found.rarest == [(pieces[short], 3), (pieces[longest], 7)]
+    assert (found.unused, found.unused_byte_tokens) == (tokenizer.size - 8 - 3, 255)
+
+
+def test_pieces_are_readable_and_escaped():
+    assert tokens.readable(" the") == "␣the"
+    assert tokens.readable("\n\t\x1b") == r"⏎\t\x1b"
+    assert tokens.readable(20 * "=") == "=×20"
+    pieces = tokens.Pieces(longest=[(EVIL, 2)], rarest=[(EVIL, 1)], unused=0, unused_byte_tokens=0)
+    evil = report(fit={EVIL: ratios()}, fit_by_language={EVIL: ratios(bytes=1)})
+    page = html(tokens.parts({}, evil, {}, pieces))
+    assert "<script" not in page and page.count("&lt;script&gt;") == 4
+
+
+def test_one_line_tells_what_the_vocabulary_was_learned_from():
+    facts = {
+        "words": 5_123_456, "distinct_words": 23_456, "distinct_words_used": 9_123, "pruned_below": 2,
+        "pruned_occurrence_share": 0.0123, "sample_share": 1,
+    }  # fmt: skip
+    told = html(tokens.parts(facts, {}, {}, None))
+    assert told == (
+        '<p class="small soft">The vocabulary was learned from 5.12 M words, 23,456 of them different (all of the text)'
+        "; the 9,123 that occur 2 times or more were used, 1.2 % of all words left out.</p>"
+    )
+    facts |= {"distinct_words_used": 23_456, "sample_share": 0.25}
+    assert html(tokens.parts(facts, {}, {}, None)).endswith("23,456 of them different (25.0 % of the text).</p>")
+    assert html(tokens.parts({"vocabulary_size": 400}, {}, {}, None)) == ""
+
+
+@pytest.mark.parametrize("curve", [[(1, 1)], [(1, 10), (2, 10)], [(1, 10**9), (300, 5), (10**6, 1)], [(1, 7), (9, 7)]])
+@pytest.mark.parametrize("half", [0, 1, 300, 10**6])
+def test_the_curve_of_frequencies_stays_inside_its_picture(curve, half):
+    picture = ElementTree.fromstring(plots.vocabulary(curve, half))
+    _, _, width, height = map(float, picture.get("viewBox").split())
+    for shape in picture.iter():
+        for point in (shape.get("points") or "").split():
+            x, y = map(float, point.split(","))
+            assert 0 <= x <= width and 0 <= y <= height
+
+
+def test_the_picture_of_the_fit_names_every_source_and_its_numbers():
+    sources = {"wiki": ratios(3.1), EVIL: ratios(2.2), "a_source_with_a_very_long_name": ratios(0)}
+    drawn = plots.tokens(ratios(), sources)
+    words = [shape.text for shape in ElementTree.fromstring(drawn).iter() if shape.tag.endswith("text")]
+    assert {"all", "wiki", "3.50", "3.10", "2.20", "0.00"} <= set(words)
+    assert "<script" not in drawn
+    places = [words.index(name) for name in ("all", "wiki", EVIL[:21] + "…")]
+    assert places == sorted(places)
