@@ -9,8 +9,9 @@ meta.json                   format 2: dtype, vocabulary_size, pad, bos, eos (nul
                             this), splits: {train, validation: {tokens, documents, shards: [{file, tokens, digest}]}}
 """
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,20 +99,32 @@ def digest_of(meta: dict[str, Any]) -> str:
     return xxhash.xxh3_128(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def write_tokens(path: Path, ids: NDArray[Any], dtype: np.dtype[Any], vocabulary_size: int | None = None) -> int:
-    """Write the ids of a shard end to end; returns their number.
+@contextlib.contextmanager
+def tokens_in_pieces(path: Path, vocabulary_size: int) -> Iterator[Callable[[NDArray[Any]], None]]:
+    """Takes the ids of a shard (integers, mapped ones too) piece by piece; the file is there when the block succeeds.
 
-    ids  integers [T], mapped ones too
-    Raises: UnfitIds if one is negative, too large for `dtype`, or not in the vocabulary.
+    Raises: UnfitIds for an id that the vocabulary does not have.
     """
-    room = np.iinfo(dtype).max + 1
-    bound = room if vocabulary_size is None else min(room, vocabulary_size)
+    dtype = dtype_of(vocabulary_size)
+    written = 0
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        for begin in range(0, len(ids), _BLOCK):
-            block = ids[begin : begin + _BLOCK]
-            _require_fit(path, begin, block, bound, "The tokenizer and this vocabulary do not belong together.")
-            file.write(block.astype(dtype.newbyteorder("<"), copy=False).tobytes())
-    return len(ids)
+
+        def write(ids: NDArray[Any]) -> None:
+            nonlocal written
+            for begin in range(0, len(ids), _BLOCK):
+                block = ids[begin : begin + _BLOCK]
+                advice = "The tokenizer and this vocabulary do not belong together."
+                _require_fit(path, written, block, vocabulary_size, advice)
+                file.write(block.astype(dtype, copy=False).tobytes())
+                written += len(block)
+
+        yield write
+
+
+def write_tokens(path: Path, ids: NDArray[Any], vocabulary_size: int) -> None:
+    """Write the ids of a whole shard, as `tokens_in_pieces` does."""
+    with tokens_in_pieces(path, vocabulary_size) as write:
+        write(ids)
 
 
 def read_tokens(path: Path, dtype: np.dtype[Any]) -> Ids:

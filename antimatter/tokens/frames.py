@@ -67,10 +67,3 @@ def chosen(encoded: Encoded, wanted: NDArray[np.bool_]) -> Encoded:
     lengths = np.diff(encoded.starts)
     starts = np.concatenate([[0], np.cumsum(lengths[wanted])])
     return Encoded(encoded.ids[np.repeat(wanted, lengths)], starts)
-
-
-def joined(parts: list[Encoded]) -> Encoded:
-    """Documents of several one after another."""
-    ids = np.concatenate([part.ids for part in parts] or [np.zeros(0, dtype=np.uint32)])
-    lengths = np.concatenate([np.diff(part.starts) for part in parts] or [np.zeros(0, dtype=np.int64)])
-    return Encoded(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))

@@ -9,10 +9,11 @@ With dropout the training text is spelt at random, so its n-grams would meet no 
 holds the same documents spelt without.
 """
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +26,9 @@ from antimatter.params.tokenize import Tokenize
 from antimatter.tokenizer.interface import Encoded, Tokenizer
 from antimatter.tokenizer.opened import open_tokenizer
 from antimatter.tokens import fit
-from antimatter.tokens.binary import DOCUMENTS, bin_name, dtype_of, read_tokens, write_tokens
+from antimatter.tokens.binary import DOCUMENTS, bin_name, dtype_of, read_tokens, tokens_in_pieces, write_tokens
 from antimatter.tokens.dropout import spelt_at_random
-from antimatter.tokens.frames import Frame, apart, chosen, frame_of, joined, parted, put_on
+from antimatter.tokens.frames import Frame, apart, chosen, frame_of, parted, put_on
 from antimatter.tokens.overlap import Documents, shares
 from antimatter.tokens.split import are_validation, cut_of
 
@@ -51,6 +52,17 @@ class Split:
     by_position: bool
     """Every document is cut, its last part held out."""
 
+    @property
+    def drops(self) -> bool:
+        """Whether the training text is spelt with BPE dropout; not where a document lies on both sides."""
+        return self.settings.dropout > 0 and not self.by_position
+
+    def cuts(self, ids: list[bytes], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[n]: how many of its framed tokens of each document are training."""
+        if self.by_position:
+            return np.array([cut_of(length, self.settings) for length in lengths.tolist()], dtype=np.int64)
+        return np.where(are_validation(ids, self.settings), 0, lengths)
+
 
 @functools.lru_cache(maxsize=1)
 def tokenizer_in(folder: Path) -> Tokenizer:
@@ -59,59 +71,75 @@ def tokenizer_in(folder: Path) -> Tokenizer:
 
 
 def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
-    """Encode a shard and write its training side."""
+    """Encode a shard and write its two sides, a row group at a time."""
     tokenizer = tokenizer_in(places.tokenizer)
-    frame, byte_tokens, dtype = frame_of(tokenizer), tokenizer.byte_tokens(), dtype_of(tokenizer.size)
+    size = tokenizer.size
     table = read_shard(places.documents / shard_name(index), ["id", "source", "origin", "language", "text"])
-    counts, figures = Counts(), fit.Figures()
-    training, held_out, plain, training_rows, held_out_rows = [], [], [], [], []
+    counts, figures, occurrences = Counts(), fit.Figures(), np.zeros(size, dtype=np.int64)
+    training_rows, held_out_rows, plain_lengths = [], [], [np.zeros(0, dtype=np.int64)]
     row = start = 0
-    for batch in table.to_batches():
-        texts, ids = batch.column("text"), batch.column("id")
-        encoded = tokenizer.encode_batch(texts)
-        measured = fit.measure(texts, encoded, byte_tokens)
-        fit.add_up(figures, batch.column("source"), batch.column("language"), measured)
-        framed = put_on(encoded, frame)
-        lengths = np.diff(framed.starts)
-        if split.by_position:
-            cuts = np.array([cut_of(length, split.settings) for length in lengths.tolist()], dtype=np.int64)
-        else:
-            cuts = np.where(are_validation(ids.to_pylist(), split.settings), 0, lengths)
-        first, rest = parted(framed, cuts)
-        sizes = measured[:, fit.QUANTITIES.index("bytes")]
-        _count(counts, batch.column("source"), sizes, cuts > 0)
-        if split.settings.dropout > 0 and not split.by_position:
-            plain.append(chosen(first, cuts > 0))
-            part = batch.filter(pa.array(cuts > 0))
-            spelt = spelt_at_random(tokenizer, part.column("text"), part.column("id").to_pylist(), split.settings)
-            first = put_on(spelt, frame)
-        else:
-            first = chosen(first, cuts > 0)
-        training.append(first)
-        training_rows.append(_rows(batch, cuts > 0, "train", index, start + first.starts))
-        start += len(first.ids)
-        is_held_out = cuts < lengths
-        held_out.append(chosen(rest, is_held_out))
-        numbers = {"row": np.arange(row, row + batch.num_rows), "bytes": sizes, "length": lengths - cuts}
-        held_out_rows.append(_held_out_rows(batch, is_held_out, numbers))
-        row += batch.num_rows
-    whole, rest = joined(training), joined(held_out)
-    write_tokens(places.output / bin_name("train", index), whole.ids, dtype, tokenizer.size)
-    write_tokens(_held_out_path(places, index), rest.ids, dtype, tokenizer.size)
-    if plain:
-        write_tokens(_plain_path(places, index), joined(plain).ids, dtype, tokenizer.size)
-        save(array_path(places.scratch, "plain", index), joined(plain).starts)
-    save(array_path(places.scratch, "counts", index), np.bincount(whole.ids, minlength=tokenizer.size))
+    with contextlib.ExitStack() as files:
+        write_training = files.enter_context(tokens_in_pieces(places.output / bin_name("train", index), size))
+        write_held_out = files.enter_context(tokens_in_pieces(_held_out_path(places, index), size))
+        write_plain = files.enter_context(tokens_in_pieces(_plain_path(places, index), size)) if split.drops else None
+        for batch in table.to_batches():
+            sides = sides_of(batch, tokenizer, split)
+            write_training(sides.training.ids)
+            write_held_out(sides.held_out.ids)
+            if write_plain:
+                write_plain(sides.plain.ids)
+                plain_lengths.append(np.diff(sides.plain.starts))
+            occurrences += np.bincount(sides.training.ids, minlength=size)
+            rows = np.arange(row, row + batch.num_rows)
+            training_rows.append(_rows(batch, sides.in_training, "train", index, start + sides.training.starts))
+            held_out_rows.append(_held_out_rows(batch, sides, rows))
+            fit.add_up(figures, batch.column("source"), batch.column("language"), sides.measured)
+            _count(counts, batch.column("source"), sides)
+            row, start = row + batch.num_rows, start + len(sides.training.ids)
+    save(array_path(places.scratch, "counts", index), occurrences)
+    if split.drops:
+        save(array_path(places.scratch, "plain", index), np.concatenate(plain_lengths))
     write_arrow(arrow_path(places.scratch, "training", index), _concatenated(training_rows, DOCUMENTS))
     write_arrow(arrow_path(places.scratch, "heldout", index), _concatenated(held_out_rows, HELD_OUT))
     return {
         "documents": table.num_rows,
         "bytes": sum(flow.bytes_in for flow in counts.sources.values()),
-        "tokens": len(whole.ids),
-        "split_documents": len(whole.starts) - 1,
+        "tokens": start,
+        "split_documents": sum(rows.num_rows for rows in training_rows),
         "figures": figures,
         "counts": counts.to_plain(),
     }
+
+
+class Sides(NamedTuple):
+    """What becomes of n documents; each side holds its documents (or parts of them) with frames."""
+
+    training: Encoded
+    plain: Encoded
+    """The same documents, spelt without dropout."""
+    held_out: Encoded
+    in_training: NDArray[np.bool_]
+    """[n]: it is there, whole or in part; likewise the next"""
+    in_held_out: NDArray[np.bool_]
+    measured: NDArray[np.int64]
+    """[n, 5]: fit.QUANTITIES"""
+
+
+def sides_of(batch: pa.RecordBatch, tokenizer: Tokenizer, split: Split) -> Sides:
+    """Encode documents (id, text) and part them."""
+    ids, texts, frame = batch.column("id").to_pylist(), batch.column("text"), frame_of(tokenizer)
+    encoded = tokenizer.encode_batch(texts)
+    framed = put_on(encoded, frame)
+    cuts = split.cuts(ids, np.diff(framed.starts))
+    first, rest = parted(framed, cuts)
+    in_training, in_held_out = cuts > 0, cuts < np.diff(framed.starts)
+    plain = training = chosen(first, in_training)
+    if split.drops:
+        part = batch.filter(pa.array(in_training))
+        own_ids = part.column("id").to_pylist()
+        training = put_on(spelt_at_random(tokenizer, part.column("text"), own_ids, split.settings), frame)
+    measured = fit.measure(texts, encoded, tokenizer.byte_tokens())
+    return Sides(training, plain, chosen(rest, in_held_out), in_training, in_held_out, measured)
 
 
 HELD_OUT = pa.schema(
@@ -131,10 +159,10 @@ def training_documents(index: int, *, places: Places) -> Documents:
     """The training documents of a shard as `overlap` looks at them: frames are documents of one id."""
     dtype, frame = _known(places)
     if _plain_path(places, index).exists():
-        starts = np.load(array_path(places.scratch, "plain", index))
-        return read_tokens(_plain_path(places, index), dtype), apart(starts, frame)
+        lengths = np.load(array_path(places.scratch, "plain", index))
+        return read_tokens(_plain_path(places, index), dtype), apart(_starts(lengths), frame)
     rows = map_arrow(arrow_path(places.scratch, "training", index))
-    starts = np.concatenate([[0], np.cumsum(rows.column("length").to_numpy())])
+    starts = _starts(rows.column("length").to_numpy())
     return read_tokens(places.output / bin_name("train", index), dtype), apart(starts, frame)
 
 
@@ -142,7 +170,7 @@ def held_out_documents(index: int, *, places: Places) -> Documents:
     """The held-out documents of a shard, likewise."""
     dtype, frame = _known(places)
     rows = map_arrow(arrow_path(places.scratch, "heldout", index))
-    starts = np.concatenate([[0], np.cumsum(rows.column("length").to_numpy())])
+    starts = _starts(rows.column("length").to_numpy())
     return read_tokens(_held_out_path(places, index), dtype), apart(starts, frame)
 
 
@@ -151,7 +179,7 @@ def settle_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
     tokenizer = tokenizer_in(places.tokenizer)
     frame, dtype = frame_of(tokenizer), dtype_of(tokenizer.size)
     table = pa.Table.from_batches([map_arrow(arrow_path(places.scratch, "heldout", index))])
-    starts = np.concatenate([[0], np.cumsum(table.column("length").to_numpy())]).astype(np.int64)
+    starts = _starts(table.column("length").to_numpy())
     held_out = Encoded(read_tokens(_held_out_path(places, index), dtype), starts)
     limit = split.settings.max_overlap_share
     overlap = np.zeros(table.num_rows)
@@ -168,7 +196,7 @@ def settle_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
     if not split.by_position:  # by position, a document was counted with its training part
         for source, size in zip(*(table.filter(stays).column(n).to_pylist() for n in ("source", "bytes")), strict=True):
             counts.kept(source, 1, size)
-    write_tokens(places.output / bin_name("validation", index), kept.ids, dtype, tokenizer.size)
+    write_tokens(places.output / bin_name("validation", index), kept.ids, tokenizer.size)
     write_shard(places.output / "removed" / shard_name(index), ledger_table("tokenize", index, removals))
     rows = _rows(table, stays, "validation", index, kept.starts)
     write_arrow(arrow_path(places.scratch, "validation", index), _concatenated([rows], DOCUMENTS))
@@ -193,11 +221,15 @@ def _plain_path(places: Places, index: int) -> Path:
     return places.scratch / "plain" / f"shard-{index:05d}.bin"
 
 
-def _count(counts: Counts, sources: pa.Array, sizes: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> None:
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _count(counts: Counts, sources: pa.Array, sides: Sides) -> None:
     coded = sources.cast(pa.string()).dictionary_encode()
-    codes = coded.indices.to_numpy()
+    codes, sizes = coded.indices.to_numpy(), sides.measured[:, fit.QUANTITIES.index("bytes")]
     for code, name in enumerate(coded.dictionary.to_pylist()):
-        here, kept = codes == code, (codes == code) & is_kept
+        here, kept = codes == code, (codes == code) & sides.in_training
         counts.arrived(name, int(here.sum()), int(sizes[here].sum()))
         if kept.any():
             counts.kept(name, int(kept.sum()), int(sizes[kept].sum()))
@@ -217,12 +249,13 @@ def _rows(
     return _shaped({**{name: part.column(name) for name in part.column_names}, **given}, DOCUMENTS)
 
 
-def _held_out_rows(batch: pa.RecordBatch, wanted: NDArray[np.bool_], numbers: dict[str, NDArray[Any]]) -> pa.Table:
-    columns = {name: batch.column(name) for name in ("id", "source", "origin")} | {
-        name: pa.array(values) for name, values in numbers.items()
-    }
-    part = pa.table(columns).filter(pa.array(wanted))
-    return _shaped({name: part.column(name) for name in part.column_names}, HELD_OUT)
+def _held_out_rows(batch: pa.RecordBatch, sides: Sides, rows: NDArray[np.int64]) -> pa.Table:
+    wanted = pa.array(sides.in_held_out)
+    columns = {name: batch.column(name).filter(wanted) for name in ("id", "source", "origin")}
+    columns["row"] = pa.array(rows).filter(wanted)
+    columns["bytes"] = pa.array(sides.measured[:, fit.QUANTITIES.index("bytes")]).filter(wanted)
+    columns["length"] = pa.array(np.diff(sides.held_out.starts))
+    return _shaped(columns, HELD_OUT)
 
 
 def _shaped(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
