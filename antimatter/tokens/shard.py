@@ -11,6 +11,7 @@ holds the same documents spelt without.
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from antimatter.corpus.ledger import Counts, Removal, ledger_table
 from antimatter.corpus.shards import read_shard, shard_name, write_shard
 from antimatter.execution.scratch import array_path, arrow_path, map_arrow, save, write_arrow
 from antimatter.params.tokenize import Tokenize
+from antimatter.text.characters import buffers
 from antimatter.tokenizer.interface import Encoded, Tokenizer
 from antimatter.tokenizer.opened import open_tokenizer
 from antimatter.tokens import fit
@@ -31,6 +33,9 @@ from antimatter.tokens.dropout import spelt_at_random
 from antimatter.tokens.frames import Frame, apart, chosen, frame_of, parted, put_on
 from antimatter.tokens.overlap import Documents, shares
 from antimatter.tokens.split import are_validation, cut_of
+
+SLICE_BYTES = 4_000_000
+"""Of text that are encoded at a time: up to 60 bytes of memory each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +76,7 @@ def tokenizer_in(folder: Path) -> Tokenizer:
 
 
 def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
-    """Encode a shard and write its two sides, a row group at a time."""
+    """Encode a shard and write its two sides; beside the shard, memory holds one slice."""
     tokenizer = tokenizer_in(places.tokenizer)
     size = tokenizer.size
     table = read_shard(places.documents / shard_name(index), ["id", "source", "origin", "language", "text"])
@@ -82,7 +87,7 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
         write_training = files.enter_context(tokens_in_pieces(places.output / bin_name("train", index), size))
         write_held_out = files.enter_context(tokens_in_pieces(_held_out_path(places, index), size))
         write_plain = files.enter_context(tokens_in_pieces(_plain_path(places, index), size)) if split.drops else None
-        for batch in table.to_batches():
+        for batch in slices(table, SLICE_BYTES):
             sides = sides_of(batch, tokenizer, split)
             write_training(sides.training.ids)
             write_held_out(sides.held_out.ids)
@@ -109,6 +114,18 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
         "figures": figures,
         "counts": counts.to_plain(),
     }
+
+
+def slices(table: pa.Table, text_bytes: int) -> Iterator[pa.RecordBatch]:
+    """The rows in batches of at most so many bytes of text, or of one document."""
+    for batch in table.to_batches():
+        _, ends = buffers(batch.column("text"))
+        first = 0
+        while first < batch.num_rows:
+            after = int(np.searchsorted(ends, ends[first] + text_bytes, side="right")) - 1
+            after = max(first + 1, after)
+            yield batch.slice(first, after - first)
+            first = after
 
 
 class Sides(NamedTuple):
