@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
@@ -62,9 +63,12 @@ def count(work: Workspace, documents: Path, settings: Tokenizer) -> Counted:
     Raises: OnlyRareWords.
     """
     shards = range(len(shard_paths(documents)))
-    sizes = work.map(partial(text_bytes, documents=documents), shards, title="sizes")
-    fraction = sample_fraction((size["bytes"] for size in sizes), settings)
-    partitions = partitions_for(int(fraction * sum(size["bytes"] for size in sizes)))
+    promised = sum(map(promised_bytes, shard_paths(documents)))
+    fraction = 1.0
+    if 0 < settings.sample_bytes < promised:
+        sizes = work.map(partial(text_bytes, documents=documents), shards, title="sizes")
+        fraction = sample_fraction((size["bytes"] for size in sizes), settings)
+    partitions = partitions_for(int(fraction * promised))
     scratch = work.scratch
     rows = partial(
         word_rows,
@@ -114,6 +118,17 @@ def told(report: dict[str, Any]) -> str:
     if report["unusable_words"]:
         line += f"; {report['unusable_words']:,} hold characters that SentencePiece cannot take"
     return line
+
+
+def promised_bytes(path: Path) -> int:
+    """A shard's texts without compression, as its footer has it: their bytes and a little more."""
+    metadata = pq.read_metadata(path)
+    return sum(
+        metadata.row_group(group).column(place).total_uncompressed_size
+        for group in range(metadata.num_row_groups)
+        for place in range(metadata.num_columns)
+        if metadata.schema.column(place).path == "text"
+    )
 
 
 def text_bytes(index: int, *, documents: Path) -> dict[str, int]:
