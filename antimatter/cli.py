@@ -202,7 +202,7 @@ def _size(groups: dict[str, Any]) -> Any:
     """ParameterCount of the model that these parameters describe."""
     from antimatter.model import config
 
-    return config.parameter_count(config.from_settings(groups["model"], groups["tokenizer"].vocabulary_size))
+    return config.parameter_count(config.from_settings(groups["model"], groups["tokenizer"].entries))
 
 
 def _check() -> None:
@@ -275,7 +275,7 @@ def _print_funnel() -> None:
 def _print_model(groups: dict[str, Any]) -> None:
     import dataclasses
 
-    model, train, vocabulary = groups["model"], groups["train"], groups["tokenizer"].vocabulary_size
+    model, train, vocabulary = groups["model"], groups["train"], groups["tokenizer"].entries
     count = _size(groups)
     other = _size({**groups, "model": dataclasses.replace(model, tied_embeddings=not model.tied_embeddings)})
     smaller, larger = sorted((count.total, other.total))

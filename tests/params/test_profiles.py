@@ -109,7 +109,7 @@ def test_an_overlay_holds_nothing_but_differences(name):
 PARAMETERS = {
     "antimatter-300m": 355_871_744,
     "antimatter-500m": 499_856_640,
-    "scratch-16m": 16_299_520,
+    "scratch-16m": 16_287_488,
     "compact-32k": 49_853_440,
 }
 
@@ -117,7 +117,7 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_profile_is_right_and_has_the_size_that_its_name_says(name):
     settings = groups(name)
-    config = from_settings(settings["model"], settings["tokenizer"].vocabulary_size)
+    config = from_settings(settings["model"], settings["tokenizer"].entries)
     assert parameter_count(config).total == PARAMETERS[name]
 
 
@@ -137,7 +137,8 @@ def test_the_small_profiles_train_as_the_specification_says():
     assert train.batch_sequences * train.sequence_length == 32_768
     assert (train.steps, train.learning_rate, train.warmup_steps) == (12_207, 6e-4, 469)
     assert train.learning_rate * train.final_learning_rate_fraction == pytest.approx(6e-5)
-    assert (scratch["model"].context, scratch["tokenizer"].vocabulary_size) == (1024, 50_304)
+    assert (scratch["model"].context, scratch["tokenizer"].kind) == (1024, "gpt2")
+    assert from_settings(scratch["model"], scratch["tokenizer"].entries).padded_vocabulary == 50_304
     model = compact["model"]
     assert (model.layers, model.width, model.heads, model.feed_forward, model.dropout) == (8, 512, 8, 1024, 0.25)
     assert (compact["train"].learning_rate, compact["train"].warmup_steps, model.tied_embeddings) == (5e-4, 1000, False)
