@@ -19,6 +19,7 @@ def main() -> None:
         if settings.kind != "trained":
             about = existing.take(settings, folder, runtime.work_folder() / "downloads")
             taken = publish.publish(folder, about["kind"], about["file"], {"lossless": about["lossless"]})
+            print(f"tokenizer: {settings.kind}, {taken.size:,} entries", flush=True)
             work.report({"vocabulary_size": taken.size, "lossless": about["lossless"]})
             return
         counted = counts.count(work, SOURCE, settings)

@@ -159,17 +159,17 @@ def readable(piece: str) -> str:
 
 def _learned(tokenizer: Mapping[str, Any]) -> str:
     """One line: the words that the vocabulary was learned from."""
-    if "words" not in tokenizer:
+    if "occurrences" not in tokenizer:
         return ""
-    told = f"The vocabulary was learned from {numbers.count(tokenizer['words'])} words"
+    told = f"The vocabulary was learned from {numbers.count(tokenizer['occurrences'])} words"
     if "distinct_words" in tokenizer:
         told += f", {numbers.count(tokenizer['distinct_words'])} of them different"
     if "sample_share" in tokenizer:
         share = tokenizer["sample_share"]
         told += f" ({'all' if share == 1 else numbers.percent(share)} of the text)"
-    used, least = tokenizer.get("distinct_words_used"), tokenizer.get("pruned_below")
+    used, least = tokenizer.get("kept_words"), tokenizer.get("fewest_occurrences")
     if used is not None and least and used != tokenizer.get("distinct_words"):
-        lost = numbers.percent(tokenizer.get("pruned_occurrence_share", 0))
+        lost = numbers.percent(tokenizer.get("left_out_share", 0))
         told += f"; the {numbers.count(used)} that occur {numbers.count(least)} times or more were used"
         told += f", {lost} of all words left out"
     return f'<p class="small soft">{escape(told)}.</p>'

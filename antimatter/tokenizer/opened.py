@@ -2,7 +2,7 @@
 
 meta.json          kind, main file and its digest, special ids
 antimatter.model   SentencePiece's file; antimatter.vocab is the same to read (kinds trained, sentencepiece)
-tokenizer.json     Hugging Face's fast tokenizer, the same ids (all kinds but gpt2)
+tokenizer.json     Hugging Face's fast tokenizer, the same ids (not for gpt2, nor where twin.py finds an obstacle)
 token_bytes.bin    uint16 an id: UTF-8 bytes it stands for
 """
 

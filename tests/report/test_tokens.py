@@ -131,15 +131,15 @@ def test_pieces_are_readable_and_escaped():
 
 def test_one_line_tells_what_the_vocabulary_was_learned_from():
     facts = {
-        "words": 5_123_456, "distinct_words": 23_456, "distinct_words_used": 9_123, "pruned_below": 2,
-        "pruned_occurrence_share": 0.0123, "sample_share": 1,
+        "occurrences": 5_123_456, "distinct_words": 23_456, "kept_words": 9_123, "fewest_occurrences": 2,
+        "left_out_share": 0.0123, "sample_share": 1,
     }  # fmt: skip
     told = html(tokens.parts(facts, {}, {}, None))
     assert told == (
         '<p class="small soft">The vocabulary was learned from 5.12 M words, 23,456 of them different (all of the text)'
         "; the 9,123 that occur 2 times or more were used, 1.2 % of all words left out.</p>"
     )
-    facts |= {"distinct_words_used": 23_456, "sample_share": 0.25}
+    facts |= {"kept_words": 23_456, "sample_share": 0.25}
     assert html(tokens.parts(facts, {}, {}, None)).endswith("23,456 of them different (25.0 % of the text).</p>")
     assert html(tokens.parts({"vocabulary_size": 400}, {}, {}, None)) == ""
 
