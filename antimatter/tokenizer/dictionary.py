@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from antimatter.text.words import mix
+
 FULL = -1
 SEED = 1
 _SHORT = 7  # bytes that a hash holds, below the 1 that says how many they are
@@ -85,16 +87,6 @@ def hash_step(value, byte):  # type: ignore[no-untyped-def]
     return ((value << np.uint64(8)) | np.uint64(byte)) ^ (top * np.uint64(0x9E3779B97F4A7C15))
 
 
-@njit(cache=True)
-def finish(value):  # type: ignore[no-untyped-def]
-    """MurmurHash3's finalizer, a bijection: the place in the table needs every bit."""
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xFF51AFD7ED558CCD)
-    value ^= value >> np.uint64(33)
-    value *= np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
-
-
 @njit(cache=True, inline="always")  # a call with so many arrays costs as much as the search
 def find_or_add(slots, starts, arena, size, data, start, end, value):  # type: ignore[no-untyped-def]
     """The number of data[start:end], whose finished hash is `value`; FULL if it is new and there is no room."""
@@ -135,7 +127,7 @@ def _fill(slots, starts, arena, size):  # type: ignore[no-untyped-def]
         value = np.uint64(SEED)
         for position in range(starts[number], starts[number + 1]):
             value = hash_step(value, arena[position])
-        value = finish(value)
+        value = mix(value)
         place = value & mask
         while slots[place, 1] != 0:
             place = (place + np.uint64(1)) & mask

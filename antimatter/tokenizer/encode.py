@@ -22,7 +22,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from antimatter.text.characters import buffers, decode
-from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, finish, hash_step
+from antimatter.text.words import mix
+from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, hash_step
 from antimatter.tokenizer.interface import Encoded
 from antimatter.tokenizer.merges import SPACE, SYMBOL_SPACE, bench, encode_unit, merges_of
 from antimatter.tokenizer.vocabulary import CONTROL, parse, token_bytes, vocabulary
@@ -209,7 +210,7 @@ def cuts_of(pieces: dict[str, int]) -> Cuts:
 
 @njit(cache=True)
 def _bit_of(left, right, words):  # type: ignore[no-untyped-def]
-    value = finish((np.uint64(left) << np.uint64(32)) | np.uint64(right))
+    value = mix((np.uint64(left) << np.uint64(32)) | np.uint64(right))
     return value & np.uint64(64 * words - 1)
 
 
@@ -279,7 +280,7 @@ def _encode_texts(  # type: ignore[no-untyped-def]
                 elif length > 0:
                     if unit_ends[size[0]] + _LONGEST_REMEMBERED > len(unit_ids):
                         return text, 0
-                    number = find_or_add(slots, unit_starts, arena, size, data, begin, i, finish(value))
+                    number = find_or_add(slots, unit_starts, arena, size, data, begin, i, mix(value))
                     if number == FULL:
                         return text, 0
                     ids = unit_ends[number]

@@ -16,7 +16,6 @@ import numpy as np
 from numba import njit
 
 from antimatter.text.characters import decode
-from antimatter.tokenizer.dictionary import finish
 
 SPACE, SYMBOL_SPACE = 0x20, 0x2581
 UNKNOWN = -1
@@ -87,7 +86,7 @@ def merges_of(pieces: dict[str, int], scores: np.ndarray, first_byte: int) -> Me
 def _fill(pairs, merged, keys, numbers):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(pairs) - 1)
     for index in range(len(keys)):
-        place = finish(keys[index]) & mask
+        place = mix(keys[index]) & mask
         while pairs[place] != 0:
             place = (place + np.uint64(1)) & mask
         pairs[place] = keys[index] + np.uint64(1)
@@ -99,7 +98,7 @@ def merge_of(pairs, merged, left, right):  # type: ignore[no-untyped-def]
     """The piece that two symbols make, or -1."""
     key = (np.uint64(left) << np.uint64(32)) | np.uint64(right)
     mask = np.uint64(len(pairs) - 1)
-    place = finish(key) & mask
+    place = mix(key) & mask
     while pairs[place] != 0:
         if pairs[place] == key + np.uint64(1):
             return merged[place]

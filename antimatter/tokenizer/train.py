@@ -1,8 +1,8 @@
 """Train a SentencePiece BPE whose ids llama.cpp reproduces exactly (vocabulary.py draws the ids).
 
 No normalization, no added or removed spaces, byte fallback: every text but a literal U+2581 comes back from its ids
-unchanged. From its word lists SentencePiece learns no line break, no tab and no piece that ends with a space: with whitespace_pieces it
-gets stand-ins (words.STAND_INS) in their place, which are turned back here.
+unchanged. From its word lists SentencePiece learns no line break, no tab and no piece that ends with a space: with
+whitespace_pieces it gets stand-ins (words.STAND_INS) in their place, which are turned back here.
 """
 
 import re

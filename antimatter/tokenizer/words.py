@@ -26,7 +26,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from antimatter.text.characters import buffers, decode
-from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, finish, hash_step
+from antimatter.text.words import mix
+from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, hash_step
 from antimatter.tokenizer.vocabulary import CONTROL
 
 STAND_INS = {" ": "\x11", "\n": "\x12", "\t": "\x13"}
@@ -155,7 +156,7 @@ def _count(data, offsets, kinds, markers, stands_in, place, word, slots, starts,
             if not usable:
                 unusable[0] += 1
             elif length > 0:
-                number = find_or_add(slots, starts, arena, size, word, 0, length, finish(value))
+                number = find_or_add(slots, starts, arena, size, word, 0, length, mix(value))
                 if number == FULL:
                     place[0], place[1] = document, position
                     return length
@@ -166,7 +167,7 @@ def _count(data, offsets, kinds, markers, stands_in, place, word, slots, starts,
 
 @njit(cache=True, inline="always")
 def _first_word(data, start, end, kinds, markers, stands_in, word):  # type: ignore[no-untyped-def]
-    """Write the first word of data[start:end] into `word`: (where it ends, its length, its hash before `finish`,
+    """Write the first word of data[start:end] into `word`: (where it ends, its length, its hash before `mix`,
     whether SentencePiece can take it). The length is 0 for a line break that is left out."""
     value, length, usable = np.uint64(SEED), 0, True
     position, before = start, UNSURE
@@ -283,5 +284,5 @@ def _hashes(starts, arena, size):  # type: ignore[no-untyped-def]
         value = np.uint64(SEED)
         for position in range(starts[number], starts[number + 1]):
             value = hash_step(value, arena[position])
-        found[number] = finish(value)
+        found[number] = mix(value)
     return found

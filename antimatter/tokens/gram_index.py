@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from antimatter.corpus.shards import atomic_path
 from antimatter.execution.scratch import array_path, save
-from antimatter.tokenizer.dictionary import finish
+from antimatter.text.words import mix
 
 Ids = NDArray[np.unsignedinteger[Any]]
 Hashes = NDArray[np.uint64]
@@ -186,7 +186,7 @@ def _grams(ids, starts, size, hashes):  # type: ignore[no-untyped-def]
             value = value * np.uint64(MULTIPLIER) + np.uint64(ids[i])
             if i - size >= first:
                 value -= np.uint64(ids[i - size]) * weight
-            hashes[made] = finish(value)
+            hashes[made] = mix(value)
             made += 1
 
 
@@ -238,7 +238,7 @@ def _mark_grams(ids, starts, size, grams, words, buckets, word_shift, bucket_shi
             value = value * np.uint64(MULTIPLIER) + np.uint64(ids[i])
             if i - size >= first:
                 value -= np.uint64(ids[i - size]) * weight
-            mixed = finish(value)
+            mixed = mix(value)
             bits = _bits(mixed)
             if words[mixed >> np.uint64(word_shift)] & bits == bits:
                 place = _find(mixed, grams, buckets, bucket_shift)
