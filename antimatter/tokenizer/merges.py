@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from antimatter.text.characters import decode
+from antimatter.text.words import mix
 
 SPACE, SYMBOL_SPACE = 0x20, 0x2581
 UNKNOWN = -1
