@@ -14,6 +14,7 @@ from antimatter.evaluate import baselines, figures, samples, scoring, windows
 from antimatter.execution import entry, workspace
 from antimatter.model import AntiMatter
 from antimatter.params.evaluate import Evaluate
+from antimatter.tokenizer.opened import open_tokenizer
 from antimatter.train.device import choose_device
 from antimatter.train.tokens import open_tokens
 
@@ -34,6 +35,7 @@ def main() -> None:
         tokens, origin = open_tokens(TOKENS), read_json(MODEL / "provenance.json")
         if origin["inputs"][TOKENS.as_posix()] != tokens.digest:
             raise TokensMismatch(f"{MODEL} was trained on other tokens than those in {TOKENS}. Run `dvc repro train`.")
+        open_tokenizer(MODEL / "tokenizer")  # its file is the one that was published
         model = AntiMatter.from_pretrained(MODEL, device=choose_device(work.runtime.device))
         selection = windows.select(tokens, settings.validation_tokens, model.config.context)
         counts = baselines.count(tokens.train, tokens.vocabulary_size, settings.baseline_tokens, tokens.bos)

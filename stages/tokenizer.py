@@ -20,13 +20,14 @@ def main() -> None:
             about = existing.take(settings, folder, runtime.work_folder() / "downloads")
             taken = publish.publish(folder, about["kind"], about["file"], {"lossless": about["lossless"]})
             print(f"tokenizer: {settings.kind}, {taken.size:,} entries", flush=True)
-            work.report({"vocabulary_size": taken.size, "lossless": about["lossless"]})
+            work.report({"kind": settings.kind, "vocabulary_size": taken.size, "lossless": about["lossless"]})
             return
         counted = counts.count(work, SOURCE, settings)
         print(f"tokenizer: {counts.told(counted.report)}", flush=True)
+        print(f"tokenizer: SentencePiece makes {settings.vocabulary_size:,} entries", flush=True)
         model = train.train(counted.words, settings, threads=work.runtime.worker_count())
         publish.publish_trained(folder, model)
-        work.report({**counted.report, **vocabulary.summary(model)})
+        work.report({"kind": settings.kind, **counted.report, **vocabulary.summary(model)})
 
     workspace.run("tokenizer", settings, reads=[SOURCE], writes=TARGETS, build=build)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from antimatter import params
 from antimatter.corpus.reports import read_json, write_json
-from antimatter.corpus.shards import require
+from antimatter.corpus.shards import file_digest, require
 from antimatter.errors import AntiMatterError
 from antimatter.execution import entry, workspace
 from antimatter.execution.trees import link_tree
@@ -82,7 +82,8 @@ def provenance(model: Model, train: Train) -> dict[str, Any]:
     Raises: TokenizerMismatch if tokens and tokenizer do not belong together.
     """
     meta = read_json(require(TOKENS / "meta.json"))
-    present = read_json(require(TOKENIZER / "meta.json"))["digest"]
+    tokenizer = read_json(require(TOKENIZER / "meta.json"))
+    present = file_digest(require(TOKENIZER / tokenizer["file"]))  # what lies there, not what should
     if meta["tokenizer_digest"] != present:
         raise TokenizerMismatch(
             f"{TOKENS}/meta.json was written with tokenizer {meta['tokenizer_digest']}, "

@@ -13,7 +13,7 @@ user, no byte fallback) is given to SentencePiece document by document.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from antimatter.text.words import mix
 from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, hash_step
 from antimatter.tokenizer.interface import Encoded
 from antimatter.tokenizer.merges import SPACE, SYMBOL_SPACE, bench, encode_unit, merges_of
-from antimatter.tokenizer.vocabulary import CONTROL, parse, token_bytes, vocabulary
+from antimatter.tokenizer.vocabulary import CONTROL, TEXT, parse, token_bytes, vocabulary
 
 _SLICE_BYTES = 8_000_000  # of text at a time: 4 bytes of room for each
 _LONGEST_REMEMBERED = 64  # bytes; longer units hardly ever come back
@@ -113,7 +113,7 @@ class SentencePieceBpe:
     def pieces(self) -> list[str]:
         """What each id stands for."""
         return [
-            entry["piece"].replace("\u2581", " ") if entry["kind"] == "normal" else entry["piece"]
+            entry["piece"].replace("\u2581", " ") if entry["kind"] in TEXT else entry["piece"]
             for entry in self._entries
         ]
 
@@ -171,8 +171,8 @@ class SentencePieceBpe:
             self._unit_ids = np.concatenate([self._unit_ids, np.zeros_like(self._unit_ids)])
 
 
-def _cuts_are_safe(proto: object, entries: list[dict[str, object]]) -> bool:
-    trainer, normalizer = proto.trainer_spec, proto.normalizer_spec  # type: ignore[attr-defined]
+def _cuts_are_safe(proto: Any, entries: list[dict[str, Any]]) -> bool:
+    trainer, normalizer = proto.trainer_spec, proto.normalizer_spec
     kinds = {entry["kind"] for entry in entries}
     return bool(
         trainer.model_type == _BPE
@@ -188,7 +188,7 @@ def _cuts_are_safe(proto: object, entries: list[dict[str, object]]) -> bool:
     )
 
 
-def _bytes_are_in_order(entries: list[dict[str, object]]) -> bool:
+def _bytes_are_in_order(entries: list[dict[str, Any]]) -> bool:
     """Whether <0x00> to <0xFF> follow one another."""
     places = [number for number, entry in enumerate(entries) if entry["kind"] == "byte"]
     names = [entries[number]["piece"] for number in places]

@@ -13,6 +13,9 @@ from sentencepiece import sentencepiece_model_pb2 as model_pb2
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 CONTROL = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 
+TEXT = ("normal", "user_defined", "unused")
+"""Kinds of entries that stand for their piece."""
+
 
 def parse(model: bytes) -> Any:
     """The protobuf message of a SentencePiece model."""
@@ -34,7 +37,7 @@ def token_bytes(model: bytes) -> list[int]:
     """
     lengths = []
     for entry in vocabulary(model):
-        stands_for = entry["piece"].replace("\u2581", " ") if entry["kind"] == "normal" else ""
+        stands_for = entry["piece"].replace("\u2581", " ") if entry["kind"] in TEXT else ""
         lengths.append(1 if entry["kind"] == "byte" else len(stands_for.encode()))
     return lengths
 

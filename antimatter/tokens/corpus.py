@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from antimatter.corpus.ledger import Counts
-from antimatter.corpus.reports import flow_report, write_json
+from antimatter.corpus.reports import flow_report, share, write_json
 from antimatter.corpus.shards import atomic_path, file_digest, folder_digest, shard_paths
 from antimatter.errors import AntiMatterError
 from antimatter.execution.scratch import array_path
@@ -19,6 +19,7 @@ from antimatter.tokenizer import opened
 from antimatter.tokenizer.interface import Tokenizer
 from antimatter.tokens import fit, shard
 from antimatter.tokens.binary import DOCUMENTS, FORMAT, SPLITS, bin_name, digest_of, dtype_of
+from antimatter.tokens.dropout import require_dropout
 from antimatter.tokens.overlap import find_overlap
 from antimatter.tokens.split import is_by_position
 
@@ -41,6 +42,10 @@ def tokenize(work: Workspace, source: Path, tokenizer: Path, settings: Tokenize)
     documents = sum(pq.read_metadata(path).num_rows for path in shard_paths(source))
     places = shard.Places(documents=source, tokenizer=tokenizer, output=output, scratch=work.scratch)
     split = shard.Split(settings=settings, by_position=is_by_position(documents, settings))
+    if documents == 0:
+        raise NothingHeldOut(f"{source} holds no document: there is nothing to tokenize. Collect some text.")
+    if split.drops:
+        require_dropout(opened.open_tokenizer(tokenizer))
     if split.by_position:
         print(f"tokenize: {documents} documents are too few to hold any out; the end of each one is held out instead")
         if settings.dropout:
@@ -63,11 +68,14 @@ def tokenize(work: Workspace, source: Path, tokenizer: Path, settings: Tokenize)
             "training text). Add text, raise tokenize.validation_share, or raise tokenize.max_overlap_share."
         )
     write_index(work.scratch, output / "documents.parquet", len(shards))
-    opener = opened.open_tokenizer(tokenizer)
-    occurrences = write_occurrences(work.scratch, output / "token_counts.bin", len(shards), opener.size)
-    write_meta(output, source, tokenizer, opener, encoded, settled)
+    known = opened.open_tokenizer(tokenizer)
+    occurrences = write_occurrences(work.scratch, output / "token_counts.bin", len(shards), known.size)
+    write_meta(output, source, tokenizer, known, encoded, settled)
     write_curves(work.folder / "reports", occurrences)
-    return report(counts, encoded, settled, occurrences, opener, split)
+    told = report(counts, encoded, settled, occurrences, known, split)
+    sizes = f"{told['training_tokens']:,} training and {told['validation_tokens']:,} validation tokens"
+    print(f"tokenize: {sizes}, {told['bytes_per_token']:.2f} bytes a token", flush=True)
+    return told
 
 
 def write_index(scratch: Path, path: Path, shards: int) -> None:
@@ -137,13 +145,16 @@ def report(
 ) -> Result:
     """Tokens, and how well the tokenizer fits: as a whole, per source, per language."""
     figures = fit.combined(result["figures"] for result in encoded)
+    training_tokens = sum(result["tokens"] for result in encoded)
     byte_tokens = np.flatnonzero(tokenizer.byte_tokens()).tolist()
     fixed = [*tokenizer.specials.values(), *tokenizer.markers.values(), *byte_tokens]
     return flow_report(
         counts,
         split="by position inside documents" if split.by_position else "by document",
         training_documents=sum(result["split_documents"] for result in encoded),
-        training_tokens=sum(result["tokens"] for result in encoded),
+        training_tokens=training_tokens,
+        training_bytes_per_token=share(sum(result["split_bytes"] for result in encoded), training_tokens),
+        dropout=split.settings.dropout if split.drops else 0.0,
         validation_documents=sum(result["split_documents"] for result in settled),
         validation_tokens=sum(result["tokens"] for result in settled),
         **fit.report(figures),

@@ -103,7 +103,7 @@ def vocabulary_use(counts: NDArray[np.int64], fixed: Iterable[int]) -> dict[str,
         "used": int((ordinary > 0).sum()),
         "used_share": share(int((ordinary > 0).sum()), len(ordinary)),
         "used_100_times": int((ordinary >= 100).sum()),
-        "entries_for_half_the_text": half,
+        "entries_for_half_the_tokens": half,
     }
 
 

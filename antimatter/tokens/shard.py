@@ -82,7 +82,8 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
     table = read_shard(places.documents / shard_name(index), ["id", "source", "origin", "language", "text"])
     counts, figures, occurrences = Counts(), fit.Figures(), np.zeros(size, dtype=np.int64)
     training_rows, held_out_rows, plain_lengths = [], [], [np.zeros(0, dtype=np.int64)]
-    row = start = 0
+    row = start = text_bytes = 0
+    lengths_in_bytes = tokenizer.token_bytes()
     with contextlib.ExitStack() as files:
         write_training = files.enter_context(tokens_in_pieces(places.output / bin_name("train", index), size))
         write_held_out = files.enter_context(tokens_in_pieces(_held_out_path(places, index), size))
@@ -95,6 +96,7 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
                 write_plain(sides.plain.ids)
                 plain_lengths.append(np.diff(sides.plain.starts))
             occurrences += np.bincount(sides.training.ids, minlength=size)
+            text_bytes += int(lengths_in_bytes[sides.training.ids].sum())
             rows = np.arange(row, row + batch.num_rows)
             training_rows.append(_rows(batch, sides.in_training, "train", index, start + sides.training.starts))
             held_out_rows.append(_held_out_rows(batch, sides, rows))
@@ -111,6 +113,7 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
         "bytes": sum(flow.bytes_in for flow in counts.sources.values()),
         "tokens": start,
         "split_documents": sum(rows.num_rows for rows in training_rows),
+        "split_bytes": text_bytes,
         "figures": figures,
         "counts": counts.to_plain(),
     }

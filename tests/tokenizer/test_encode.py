@@ -17,7 +17,7 @@ from antimatter.tokenizer import encode
 from antimatter.tokenizer.encode import SentencePieceBpe
 from antimatter.tokenizer.vocabulary import CONTROL, parse
 from tests.tokenizer.plain_bpe import SPACE, PlainBpe
-from tests.tokenizer.small_models import FOREIGN, OURS, UNUSUAL, WORDS, sentences, small_model
+from tests.tokenizer.small_models import EXACT, FOREIGN, OURS, UNUSUAL, WORDS, lines, sentences, small_model, train
 
 MERGED = [*OURS, *UNUSUAL]
 EVERY = [*MERGED, *FOREIGN]
@@ -366,3 +366,11 @@ def test_segmentations_come_as_often_as_in_sentencepiece():
     )
     found = encoded_by("english", [word] * DRAWS, dropout=0.2, keys=np.arange(DRAWS, dtype=np.uint64))
     assert frequencies_agree(sampled, Counter(map(tuple, found)))
+
+
+def test_symbols_that_a_user_defined_have_their_bytes():
+    encoder = SentencePieceBpe(train(lines("english"), 420, user_defined_symbols=["\n", "  "], **EXACT))
+    text = "the cat\n  sat\n\n"
+    ids = encoder.encode(text)
+    assert int(encoder.token_bytes()[ids].sum()) == len(text)
+    assert [encoder.pieces()[i] for i in ids if encoder.pieces()[i] in ("\n", "  ")] == ["\n", "  ", "\n", "\n"]
