@@ -198,11 +198,20 @@ def _settings(text: str, origin: str) -> dict[str, Any]:
     return loader.check(YAML().load(text), origin)
 
 
-def _size(groups: dict[str, Any]) -> Any:
-    """ParameterCount of the model that these parameters describe."""
+def _size(groups: dict[str, Any], entries: int | None = None) -> Any:
+    """ParameterCount of the model that these parameters describe, with so many entries or as many as they say."""
     from antimatter.model import config
 
-    return config.parameter_count(config.from_settings(groups["model"], groups["tokenizer"].entries))
+    return config.parameter_count(config.from_settings(groups["model"], entries or groups["tokenizer"].entries))
+
+
+def _entries(settings: Any) -> int | None:
+    """Size of the vocabulary; None for a file that stage tokenizer has not taken yet."""
+    if settings.kind in ("sentencepiece", "huggingface"):
+        from antimatter.tokenizer import existing
+
+        return existing.size_of_taken(settings, Path("data/tokenizer"))
+    return int(settings.entries)
 
 
 def _check() -> None:
@@ -275,18 +284,21 @@ def _print_funnel() -> None:
 def _print_model(groups: dict[str, Any]) -> None:
     import dataclasses
 
-    model, train, vocabulary = groups["model"], groups["train"], groups["tokenizer"].entries
-    count = _size(groups)
-    other = _size({**groups, "model": dataclasses.replace(model, tied_embeddings=not model.tied_embeddings)})
+    model, train, entries = groups["model"], groups["train"], _entries(groups["tokenizer"])
+    count = _size(groups, entries)
+    other = _size({**groups, "model": dataclasses.replace(model, tied_embeddings=not model.tied_embeddings)}, entries)
     smaller, larger = sorted((count.total, other.total))
     saving = f"{larger - smaller:,} parameters, {100 * (larger - smaller) / larger:.1f} %"
+    vocabulary, total = "known once stage tokenizer has run", "known then too"
+    if entries is not None:
+        vocabulary, total = f"{entries:,}", f"{count.total:,}"
     tokens_per_step = train.batch_sequences * train.sequence_length
     rows = [
         ("layers", f"{model.layers} of width {model.width}, {model.heads} heads, feed-forward {model.feed_forward}"),
-        ("tokens", f"vocabulary {vocabulary:,}, context {model.context:,}, trained at {train.sequence_length:,}"),
-        ("parameters", f"{count.total:,}"),
+        ("tokens", f"vocabulary {vocabulary}, context {model.context:,}, trained at {train.sequence_length:,}"),
+        ("parameters", total),
         ("  without embeddings", f"{count.blocks:,}"),
-        ("tying embeddings", f"{'saves' if model.tied_embeddings else 'would save'} {saving}"),
+        *([("tying embeddings", f"{'saves' if model.tied_embeddings else 'would save'} {saving}")] if entries else []),
         ("tokens per step", f"{tokens_per_step:,} ({train.batch_sequences:,} x {train.sequence_length:,})"),
         ("tokens in total", f"{tokens_per_step * train.steps:,} in {train.steps:,} steps"),
     ]

@@ -1,12 +1,16 @@
 """What `antimatter explain` prints: a document's whole life, a line a fact."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from antimatter.corpus import copies, history
 from antimatter.corpus.shards import shard_name
 from antimatter.dedup.duplicates import what_lines_did
 from antimatter.terminal import visible
+from antimatter.tokens.binary import bin_name
+
+TOKENS = Path("data/tokens")
 
 
 def life_of(name: str) -> Iterator[str]:
@@ -32,11 +36,15 @@ def life_of(name: str) -> Iterator[str]:
             yield f"{event.stage:<10} {event.verdict:<9} {event.place}"
             for line in _facts(event.facts, before, (place, event.place)):
                 yield f"             {line}"
+            if {"split", "shard"} <= event.facts.keys():
+                yield f"             {TOKENS / bin_name(event.facts['split'], event.facts['shard'])}"
             if event.stage == "dedup":
                 for line in _duplicates_of(identity, event.facts):
                     yield f"             {line}"
             before = event.facts.get("text", before)
         place = event.place
+    if (events[-1].stage, events[-1].verdict) == ("tokenize", "kept"):
+        yield f"             antimatter tokens show {identity.hex()} shows its pieces"
 
 
 def _duplicates_of(identity: bytes, facts: dict[str, Any]) -> list[str]:

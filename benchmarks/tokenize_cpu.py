@@ -38,10 +38,10 @@ from antimatter.corpus.shards import read_shard, shard_paths
 from antimatter.execution.workspace import Workspace
 from antimatter.params.tokenize import Tokenize
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer import counts, opened, publish, train
+from antimatter.tokenizer import counts, publish, train
 from antimatter.tokenizer.encode import SentencePieceBpe
 from antimatter.tokenizer.twin import tokenizer_json
-from antimatter.tokenizer.vocabulary import parse
+from antimatter.tokenizer.vocabulary import MODEL, WHITESPACE_MARK, parse
 from antimatter.tokenizer.words import WordCounts
 from antimatter.tokens import corpus
 from benchmarks.dedup_cpu import cpu_of_all, cpu_seconds, peak_memory
@@ -125,14 +125,14 @@ def trained(folder: str, vocabulary: str) -> Result:
     model = train.train(place / "words.tsv", settings, threads=1)
     seconds = cpu_of_all() - began
     (place / "tokenizer").mkdir(exist_ok=True)
-    (place / "tokenizer" / opened.MODEL).write_bytes(model)
-    publish.publish(place / "tokenizer", "trained", opened.MODEL, {})
+    (place / "tokenizer" / MODEL).write_bytes(model)
+    publish.publish(place / "tokenizer", "trained", MODEL, {})
     return {"seconds": seconds, "before": before, "peak": peak_memory()["main"]}
 
 
 def encoded(documents: str, folder: str) -> Result:
     """Encode all documents with an encoder that begins with nothing remembered."""
-    model = (Path(folder) / "tokenizer" / opened.MODEL).read_bytes()
+    model = (Path(folder) / "tokenizer" / MODEL).read_bytes()
     SentencePieceBpe(model).encode("load the kernels")
     texts = texts_in(Path(documents))
     encoder, tokens = SentencePieceBpe(model), 0
@@ -184,7 +184,7 @@ def tiktoken_encoder(model: bytes, gpt2: Path) -> tuple[str, Any]:
         name = "tiktoken, our pieces as ranks (GPT-2's are not here)"
         single = [bytes([byte]) for byte in range(256)]
         normal = [entry.piece for entry in parse(model).pieces if entry.type == entry.NORMAL]
-        pieces = [piece.replace("\u2581", " ").encode() for piece in normal]
+        pieces = [piece.replace(WHITESPACE_MARK, " ").encode() for piece in normal]
         ranks = {token: rank for rank, token in enumerate(dict.fromkeys([*single, *pieces]))}
     return name, tiktoken.Encoding(name, pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens={})
 
@@ -194,11 +194,12 @@ def encoders_of(model: bytes, texts: pa.Array, gpt2: Path) -> Work:
     parts = list(batches(texts))
     lists = [part.to_pylist() for part in parts]
     ours = SentencePieceBpe(model)
+    fresh = [SentencePieceBpe(model) for _ in range(ROUNDS + 1)]  # made here: opening a vocabulary is not encoding
     theirs = sentencepiece.SentencePieceProcessor(model_proto=model)
 
     def cold() -> list[Any]:
-        ours._forget()
-        return [ours.encode_batch(part).ids for part in parts]
+        encoder = fresh.pop()
+        return [encoder.encode_batch(part).ids for part in parts]
 
     work: Work = {
         "ours, nothing remembered": cold,
@@ -230,7 +231,7 @@ def flat(found: list[Any]) -> np.ndarray:
 
 def speed(folder: Path, texts: pa.Array, megabytes: float, gpt2: Path) -> None:
     sample = first_bytes(texts, megabytes * 1e6)
-    size, model = size_of(sample), (folder / "tokenizer" / opened.MODEL).read_bytes()
+    size, model = size_of(sample), (folder / "tokenizer" / MODEL).read_bytes()
     work = encoders_of(model, sample, gpt2)
     found = {name: flat(run()) for name, run in work.items()}  # and kernels are loaded
     best = dict.fromkeys(work, float("inf"))

@@ -33,7 +33,7 @@ def main() -> None:
         if tokens.get("fit"):
             pictures["tokens.svg"] = plots.tokens(tokens, tokens["fit"])
         if frequency:
-            half = tokens.get("vocabulary", {}).get("entries_for_half_the_text", 0)
+            half = tokens.get("vocabulary", {}).get("entries_for_half_the_tokens", 0)
             pictures["vocabulary.svg"] = plots.vocabulary(frequency, half)
         if training:
             pictures["loss.svg"] = plots.loss(

@@ -25,7 +25,8 @@ def main() -> None:
         counted = counts.count(work, SOURCE, settings)
         print(f"tokenizer: {counts.told(counted.report)}", flush=True)
         print(f"tokenizer: SentencePiece makes {settings.vocabulary_size:,} entries", flush=True)
-        model = train.train(counted.words, settings, threads=work.runtime.worker_count())
+        threads = work.runtime.worker_count()
+        model = train.train(counted.words, settings, threads=threads, report=counted.report)
         publish.publish_trained(folder, model)
         work.report({"kind": settings.kind, **counted.report, **vocabulary.summary(model)})
 

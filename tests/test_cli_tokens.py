@@ -1,5 +1,7 @@
 """antimatter tokens: show, verify, compare."""
 
+import hashlib
+import shutil
 import sys
 import types
 
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 
 from antimatter.cli import main
+from antimatter.tokenizer.publish import publish
+from tests.tokenizer.small_models import small_model
 from tests.tokens.token_project import copy, identity
 
 
@@ -62,9 +66,50 @@ def test_damaged_tokens_end_with_status_1_and_the_advice(project, capsys):
 
 def test_without_tokens_the_command_names_the_stage_to_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for command in (["verify"], ["compare", "data/tokenizer"]):
+    for command in (["verify"], ["compare", "data/tokenizer"], ["compare", "gpt2"]):
         assert main(["tokens", *command]) == 1
         assert "dvc repro tokenizer" in capsys.readouterr().err
+
+
+def test_before_anything_is_downloaded_the_tokens_must_be_there(project, capsys, monkeypatch):
+    shutil.rmtree("data/tokens")
+    monkeypatch.setattr("antimatter.tokenizer.gpt2.fetch", lambda *_: pytest.fail("a download"))
+    assert main(["tokens", "compare", "gpt2"]) == 1
+    assert "data/tokens has no meta.json" in capsys.readouterr().err
+
+
+def checked(capsys):
+    """The rows that `antimatter check` prints of the model."""
+    assert main(["check"]) == 0
+    return {line[:22].strip(): line[22:].strip() for line in capsys.readouterr().out.splitlines()}
+
+
+def test_check_knows_the_vocabulary_of_a_file_once_the_stage_has_taken_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    model = small_model("english")
+    group = f"tokenizer:\n  kind: sentencepiece\n  file: a.model\n  sha256: {hashlib.sha256(model).hexdigest()}\n"
+    (tmp_path / "params.yaml").write_text(group)
+    rows = checked(capsys)
+    assert rows["tokens"].startswith("vocabulary known once stage tokenizer has run, context ")
+    assert rows["parameters"] == "known then too" and "tying embeddings" not in rows
+    blocks = rows["without embeddings"]
+    folder = tmp_path / "data/tokenizer"
+    folder.mkdir(parents=True)
+    (folder / "antimatter.model").write_bytes(model)
+    size = publish(folder, "sentencepiece", "antimatter.model", {"lossless": True}).size
+    rows = checked(capsys)
+    assert rows["tokens"].startswith(f"vocabulary {size:,}, context ") and rows["without embeddings"] == blocks
+    assert int(rows["parameters"].replace(",", "")) > int(blocks.replace(",", ""))
+
+
+def test_explain_names_the_file_of_the_tokens_and_the_command_that_shows_them(project, capsys):
+    assert main(["explain", identity("code", 2)]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert any(
+        line in lines for line in ("data/tokens/train/shard-00001.bin", "data/tokens/validation/shard-00001.bin")
+    )
+    assert lines[-1] == f"antimatter tokens show {identity('code', 2)} shows its pieces"
 
 
 def test_another_tokenizer_is_compared_source_by_source(project, capsys):

@@ -27,6 +27,12 @@ DOCUMENT = pa.schema(
 )
 
 
+def falls_below(document_id: bytes, share: float, seed: int) -> bool:
+    """True for about `share` of all ids, always for the same ones: a keyed hash of the id decides, nothing else. A
+    larger share holds the smaller one; another seed chooses independently."""
+    return xxhash.xxh3_64_intdigest(document_id, seed=seed) < int(share * 2**64)
+
+
 def document_id(source: str, origin: str) -> bytes:
     """16 bytes that name a document by provenance. Length prefixes keep ("ab", "c") apart from ("a", "bc")."""
     digest = xxhash.xxh3_128()

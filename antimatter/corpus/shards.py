@@ -161,18 +161,59 @@ def read_shard(path: Path, columns: list[str] | None = None) -> pa.Table:
     """
     with _as_damage(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         schema = file.schema_arrow
-        footer = schema.metadata or {}
         table = file.read(columns=columns)
+    _require_promised(path, schema, table.num_rows, columns or [])
+    return table.replace_schema_metadata(None)
+
+
+def read_row_groups(path: Path, columns: list[str], first_row: int = 0) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Some columns of a shard from a row on, with the number of the first row of each batch; memory: one row group.
+
+    Raises: what read_shard raises, for a page when it is reached.
+    """
+    with _as_damage(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _require_promised(path, file.schema_arrow, file.metadata.num_rows, columns)
+        begin = 0
+        for group in range(file.num_row_groups):
+            end = begin + file.metadata.row_group(group).num_rows
+            row = max(first_row, begin)
+            if row < end:
+                table = file.read_row_group(group, columns).replace_schema_metadata(None)
+                for batch in table.slice(row - begin).to_batches():
+                    yield row, batch
+                    row += batch.num_rows
+            begin = end
+
+
+def rows_in(path: Path) -> int:
+    """Rows of a shard. Raises: MissingData, DamagedShard (see read_footer)."""
+    return int(read_footer(path).num_rows)
+
+
+def read_footer(path: Path) -> pq.FileMetaData:
+    """What a shard's footer says of it: rows, row groups, sizes of their columns.
+
+    Raises: DamagedShard if it cannot be read, was not written by this version, or contradicts itself; MissingData.
+    """
+    with _as_damage(path):
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+    _require_promised(path, schema, metadata.num_rows, [])
+    return metadata
+
+
+def _require_promised(path: Path, schema: pa.Schema, rows: int, columns: list[str]) -> None:
+    """Raises DamagedShard where a shard is not ours, has other rows than its footer promises, or lacks columns."""
+    footer = schema.metadata or {}
     if footer.get(b"antimatter.schema") != SCHEMA_VERSION.encode():
         raise DamagedShard(f"{path} was not written by this version (schema {SCHEMA_VERSION}). {_advice(path)}")
-    if footer.get(b"antimatter.rows") != str(table.num_rows).encode():
+    if footer.get(b"antimatter.rows") != str(rows).encode():
         promised = footer.get(b"antimatter.rows", b"no number").decode(errors="replace")
-        raise DamagedShard(f"{path} holds {table.num_rows} rows, its footer promises {promised}. {_advice(path)}")
-    absent = [name for name in columns or [] if name not in schema.names]
+        raise DamagedShard(f"{path} holds {rows} rows, its footer promises {promised}. {_advice(path)}")
+    absent = [name for name in columns if name not in schema.names]
     if absent:
         present = ", ".join(schema.names)
         raise DamagedShard(f"{path} has no column {', '.join(absent)}; it has {present}. {_advice(path)}")
-    return table.replace_schema_metadata(None)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from antimatter.tokenizer.errors import MissingLibrary
+
 FOLDER = "tokenizer"
 
 
@@ -23,7 +25,7 @@ class Text:
     """Stands in front of every text; a tokenizer without one has eos there."""
     eos: int
     suppress: tuple[int, ...]
-    """Ids that stand for no text: never a continuation."""
+    """Ids that stand for no text, so never a continuation; not eos, which ends one."""
 
     def after(self, before: Sequence[int], ids: Sequence[int]) -> str:
         """The text that `ids` add after `before`: a leading space, or bytes that finish a character, come out right."""
@@ -33,9 +35,11 @@ class Text:
 
 
 def load(model: Path | None) -> Text:
-    """The tokenizer in a model's folder.
+    """The tokenizer in a model's folder; None: a model that was made, not loaded, and has no folder.
 
-    Raises: FileNotFoundError if there is none.
+    Whether the file is the one that meta.json describes is not asked here: the stages compare its digest.
+
+    Raises: FileNotFoundError if there is none; MissingLibrary if what reads it is not installed.
     """
     folder = model / FOLDER if model else None
     if folder is None or not (folder / "meta.json").is_file():
@@ -45,7 +49,13 @@ def load(model: Path | None) -> Text:
     specials: dict[str, int] = meta["specials"]
     tokenizer: Any
     if meta["kind"] in ("trained", "sentencepiece"):
-        import sentencepiece  # only text needs it: training machines go without
+        try:
+            import sentencepiece  # only text needs it: training machines go without
+        except ImportError as error:
+            raise MissingLibrary(
+                f"{folder} needs the package sentencepiece, which is not installed. Run `pip install sentencepiece`, "
+                "or pass a list of ids."
+            ) from error
 
         tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(folder / meta["file"]))
     else:

@@ -39,7 +39,11 @@ class Tokenizer:
     def problems(self) -> Iterator[str]:
         """Contradictions inside the group."""
         if self.kind in ("sentencepiece", "huggingface"):
-            if not self.file or not re.fullmatch("[0-9a-f]{64}", self.sha256):
-                yield f"kind {self.kind} needs `file`, and `sha256` with the 64 hex digits of its SHA-256"
+            if not self.file:
+                yield f"kind {self.kind} needs `file`, and `sha256` with what `sha256sum FILE` prints for it"
+            elif re.fullmatch("[0-9a-fA-F]{64}", self.sha256) and self.sha256 != self.sha256.lower():
+                yield f"`sha256` is written in lower case: {self.sha256.lower()}"
+            elif not re.fullmatch("[0-9a-f]{64}", self.sha256):
+                yield f"kind {self.kind} needs `sha256`: the 64 hex digits that `sha256sum {self.file}` prints"
         elif self.file or self.sha256:
             yield f"`file` and `sha256` are not read with kind {self.kind}: leave them empty"

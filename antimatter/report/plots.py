@@ -34,7 +34,7 @@ def funnel(flows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def tokens(total: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
     """A bar a source: bytes per token, and tokens per word in words; the source that is spelt shortest first."""
-    rows = [("all", total), *sorted(sources.items(), key=lambda item: (-item[1]["bytes_per_token"], item[0]))]
+    rows = [("all", total), *shortest_first(sources).items()]
     row, top, right = 26, 66, 124
     left = min(170.0, 20 + svg.text_width(max((_short(name) for name, _ in rows), key=len)))
     height = top + row * len(rows) + 18
@@ -55,11 +55,16 @@ def tokens(total: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -
     return drawing.render()
 
 
+def shortest_first(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Sources by their bytes per token, the source that is spelt shortest first."""
+    return dict(sorted(groups.items(), key=lambda item: (-item[1]["bytes_per_token"], item[0])))
+
+
 def vocabulary(curve: Curve, half: int = 0) -> str:
     """How often the entries of a vocabulary occur, over their rank, both axes logarithmic.
 
     curve   (rank, occurrences) of entries in use, the most frequent first
-    half    how many of the first make up half of the text; 0: not known
+    half    how many of the first make up half of all ordinary tokens; 0: not known
     """
     height, left, right, top, bottom = 280, 62, 14, 44, 44
     drawing = svg.Drawing(height, "How often the entries of the vocabulary are used")
@@ -85,7 +90,7 @@ def vocabulary(curve: Curve, half: int = 0) -> str:
     if half:
         x, y = place(*_on_line(points, math.log10(half)))
         drawing.dot(x, y, 4, "accent")
-        words = f"{half:,} make half of the text"
+        words = f"{half:,} make half of the tokens"
         fits = x + 10 + 1.1 * svg.text_width(words) < svg.WIDTH  # above the falling line, or below it on the left
         drawing.text(
             *((x + 10, y - 6) if fits else (x - 8, y + 18)), words, "accent strong", "start" if fits else "end"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antimatter.errors import AntiMatterError
-from antimatter.report import numbers
+from antimatter.report import numbers, plots
 from antimatter.report.markup import cell, number, table
 from antimatter.terminal import visible
 from antimatter.tokenizer.interface import Tokenizer
@@ -20,6 +20,8 @@ from antimatter.tokens.binary import open_tokens
 TOP_LANGUAGES = 8
 SMALL_LANGUAGE = 0.01
 """Languages with at least this share of the bytes are shown too, however many there are."""
+FEW_BYTES = 10_000
+"""Less text than this says nothing of a language: a document whose language was mistaken is enough for it."""
 NAMED_PIECES = 16
 """Of the longest pieces in use, and of the rarest."""
 _LONG_RUN = 4
@@ -29,11 +31,12 @@ Ratios = Mapping[str, Mapping[str, Any]]
 
 
 class Pieces(NamedTuple):
-    """Single entries of the vocabulary with their occurrences in the training text; byte tokens are no pieces."""
+    """What only the tokens themselves tell of single entries: ordinary pieces with their occurrences in the training
+    text, and how many of the byte tokens never occur there."""
 
     longest: Sequence[tuple[str, int]]
     rarest: Sequence[tuple[str, int]]
-    unused: int
+    byte_tokens: int
     unused_byte_tokens: int
 
 
@@ -48,7 +51,8 @@ def parts(
     """
     return [
         pictures.get("tokens", ""),
-        _fit("source", report.get("fit", {}), report),
+        _fit("source", plots.shortest_first(report.get("fit", {})), report),
+        _dropped(report),
         _fit("language", _largest(report.get("fit_by_language", {})), report),
         pictures.get("vocabulary", ""),
         _use(report.get("vocabulary", {}), pieces),
@@ -68,31 +72,28 @@ def pieces_in_use(tokens: Path, tokenizer: Path) -> Pieces | None:
 
 
 def ranked(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> Pieces:
-    """The longest and the rarest pieces of the training text; counts int64[V]."""
+    """The longest and the rarest pieces of the training text, and its byte tokens; counts int64[V]."""
     is_byte, names = tokenizer.byte_tokens(), tokenizer.pieces()
     special = [*tokenizer.specials.values(), *tokenizer.markers.values()]
     is_ordinary = np.ones(tokenizer.size, dtype=np.bool_)
     is_ordinary[special] = False
     used = [(names[i], int(counts[i])) for i in np.flatnonzero(is_ordinary & ~is_byte & (counts > 0)).tolist()]
-    unused = is_ordinary & (counts == 0)
     return Pieces(
         longest=sorted(used, key=lambda piece: (-len(piece[0]), -piece[1], piece[0]))[:NAMED_PIECES],
         rarest=sorted(used, key=lambda piece: (piece[1], piece[0]))[:NAMED_PIECES],
-        unused=int(unused.sum()),
-        unused_byte_tokens=int((unused & is_byte).sum()),
+        byte_tokens=int(is_byte.sum()),
+        unused_byte_tokens=int((is_byte & (counts == 0)).sum()),
     )
 
 
 def _largest(languages: Ratios) -> Ratios:
-    """The languages with most bytes; none if a report of an earlier version does not count them."""
-    if not all("bytes" in figures for figures in languages.values()):
-        return {}
+    """The languages with most bytes, without those of which there is hardly any text."""
     total = sum(figures["bytes"] for figures in languages.values())
     ordered = sorted(languages.items(), key=lambda item: (-item[1]["bytes"], item[0]))
     return {
         name: figures
         for place, (name, figures) in enumerate(ordered)
-        if place < TOP_LANGUAGES or figures["bytes"] >= SMALL_LANGUAGE * total
+        if figures["bytes"] >= FEW_BYTES and (place < TOP_LANGUAGES or figures["bytes"] >= SMALL_LANGUAGE * total)
     }
 
 
@@ -100,37 +101,47 @@ def _fit(title: str, groups: Ratios, whole: Mapping[str, Any]) -> str:
     """A row a group, and one for the whole corpus above them."""
     if not groups:
         return ""
-    with_bytes = all("bytes" in figures for figures in groups.values())
     rows = []
-    for name, figures in [("all", whole), *groups.items()]:
+    for name, figures in [("all", {**whole, "bytes": whole["bytes_in"]}), *groups.items()]:
         cells = [number(f"{figures[ratio]:.2f}") for ratio in ("bytes_per_token", "tokens_per_word")]
-        cells.append(number(numbers.percent(figures["byte_token_share"])))
-        if with_bytes:
-            cells.append(number(numbers.size(figures.get("bytes", figures.get("bytes_in", 0)))))
+        cells += [number(numbers.percent(figures["byte_token_share"])), number(numbers.size(figures["bytes"]))]
         rows.append([cell(name), *cells])
-    head = [title, "#bytes/token", "#tokens/word", "#byte tokens", *(["#text"] if with_bytes else [])]
+    head = [title, "#bytes/token", "#tokens/word", "#byte tokens", "#text"]
     note = "A byte token spells one byte of a character that has no piece of its own. A word ends at white space."
     return f"<h3>How text is spelt, by {title}</h3>{table(head, rows)}" + (
         f'<p class="small soft">{note}</p>' if title == "source" else ""
     )
 
 
-_USE = {
-    "entries": "entries, without special ones",
-    "used": "used in the training text",
-    "used_100_times": "used 100 times or more",
-    "entries_for_half_the_text": "entries that make up half of the text",
-}
+def _dropped(report: Mapping[str, Any]) -> str:
+    """One line where the training text is spelt otherwise than the table says."""
+    if not report.get("dropout"):
+        return ""
+    told = (
+        f"These figures, and those by language, are without dropout. The training text is spelt with BPE dropout "
+        f"{report['dropout']:g}: as it lies on disk a token of it stands for "
+        f"{report['training_bytes_per_token']:.2f} bytes."
+    )
+    return f'<p class="small soft">{escape(told)}</p>'
 
 
 def _use(use: Mapping[str, Any], pieces: Pieces | None) -> str:
-    rows = [[cell(words), number(numbers.count(use[name]))] for name, words in _USE.items() if name in use]
-    if rows and "used_share" in use:
-        rows.insert(2, [cell("share that is used"), number(numbers.percent(use["used_share"]))])
+    """How much of the vocabulary occurs; byte tokens, which nobody expects to, have a row of their own."""
+    if not use:
+        return ""
+    figures = {
+        "ordinary entries: neither special nor byte tokens": numbers.count(use["entries"]),
+        "used in the training text": numbers.count(use["used"]),
+        "share that is used": numbers.percent(use["used_share"]),
+        "never used": numbers.count(use["entries"] - use["used"]),
+        "used 100 times or more": numbers.count(use["used_100_times"]),
+        "entries that make up half of all ordinary tokens": numbers.count(use["entries_for_half_the_tokens"]),
+    }
     if pieces:
-        rows.append([cell("never used"), number(numbers.count(pieces.unused))])
-        rows.append([cell("byte tokens among these"), number(numbers.count(pieces.unused_byte_tokens))])
-    return f'<h3>The vocabulary</h3><div class="short">{table(["", "#"], rows)}</div>' if rows else ""
+        of_all = f"{numbers.count(pieces.unused_byte_tokens)} of {numbers.count(pieces.byte_tokens)}"
+        figures["byte tokens never used"] = of_all
+    rows = [[f'<td class="wrap">{escape(words)}</td>', number(figure)] for words, figure in figures.items()]
+    return f'<h3>The vocabulary</h3><div class="short">{table(["", "#"], rows)}</div>'
 
 
 def _named(title: str, pieces: Iterable[tuple[str, int]]) -> str:

@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import xxhash
 from numpy.typing import NDArray
 
 from antimatter.corpus.reports import read_json, share, write_json
-from antimatter.corpus.shards import atomic_path, read_shard, shard_name, shard_paths
+from antimatter.corpus.schema import falls_below
+from antimatter.corpus.shards import atomic_path, read_footer, read_shard, shard_name, shard_paths
 from antimatter.errors import AntiMatterError
 from antimatter.execution.workspace import Workspace
 from antimatter.params.tokenizer import Tokenizer
@@ -60,7 +59,7 @@ class Counted:
 def count(work: Workspace, documents: Path, settings: Tokenizer) -> Counted:
     """Count the training words of the documents that sample_bytes chooses, and write the most frequent max_words.
 
-    Raises: OnlyRareWords.
+    Raises: OnlyRareWords; MissingData, DamagedShard.
     """
     shards = range(len(shard_paths(documents)))
     promised = sum(map(promised_bytes, shard_paths(documents)))
@@ -121,8 +120,11 @@ def told(report: dict[str, Any]) -> str:
 
 
 def promised_bytes(path: Path) -> int:
-    """A shard's texts without compression, as its footer has it: their bytes and a little more."""
-    metadata = pq.read_metadata(path)
+    """The texts of a shard without compression, as its footer has it: their bytes and a little more.
+
+    No less, where no two texts are equal: Parquet may store those once. Documents are distinct when they come here.
+    """
+    metadata = read_footer(path)
     return sum(
         metadata.row_group(group).column(place).total_uncompressed_size
         for group in range(metadata.num_row_groups)
@@ -132,7 +134,7 @@ def promised_bytes(path: Path) -> int:
 
 
 def text_bytes(index: int, *, documents: Path) -> dict[str, int]:
-    """UTF-8 bytes of the texts of a shard."""
+    """documents: rows of a shard; bytes: UTF-8 bytes of their texts."""
     table = read_shard(documents / shard_name(index), ["text"])
     return {"documents": table.num_rows, "bytes": _text_bytes(table)}
 
@@ -146,8 +148,7 @@ def sample_fraction(sizes: Iterable[int], settings: Tokenizer) -> float:
 
 def is_sampled(ids: Sequence[bytes], fraction: float) -> NDArray[np.bool_]:
     """bool[n]: whether a keyed hash of the document's id falls into `fraction`; nothing else decides."""
-    bound = int(fraction * 2**64)
-    return np.array([xxhash.xxh3_64_intdigest(id_, seed=SAMPLE_SEED) < bound for id_ in ids], dtype=bool)
+    return np.array([falls_below(id_, fraction, SAMPLE_SEED) for id_ in ids], dtype=bool)
 
 
 def partitions_for(text_bytes: int) -> int:
@@ -172,7 +173,8 @@ def word_rows(
 
 
 def merge_words(partition: int, tables: list[pa.Table], *, scratch: Path) -> dict[str, Any]:
-    """Add up the counts of the words of one partition: scratch/words/ gets (word, count) in order of the words.
+    """Add up the counts of the words of one partition: scratch/counted/partition-*.arrow gets (word, count) in
+    order of the words.
 
     Returns: words_by_count: [[count, words that occur so often], ...].
     """
@@ -186,7 +188,7 @@ def merge_words(partition: int, tables: list[pa.Table], *, scratch: Path) -> dic
     ):
         writer.write_table(summed)
     counts, words = np.unique(summed.column("count").to_numpy(), return_counts=True)
-    return {"words": summed.num_rows, "words_by_count": np.column_stack([counts, words]).tolist()}
+    return {"words_by_count": np.column_stack([counts, words]).tolist()}
 
 
 def fewest_occurrences(words_by_count: Counter[int], max_words: int) -> int:

@@ -26,12 +26,11 @@ from antimatter.text.words import mix
 from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, hash_step
 from antimatter.tokenizer.interface import Encoded
 from antimatter.tokenizer.merges import SPACE, SYMBOL_SPACE, bench, encode_unit, merges_of
-from antimatter.tokenizer.vocabulary import CONTROL, TEXT, parse, token_bytes, vocabulary
+from antimatter.tokenizer.vocabulary import BPE, CONTROL, TEXT, WHITESPACE_MARK, parse, token_bytes, vocabulary
 
 _SLICE_BYTES = 8_000_000  # of text at a time: 4 bytes of room for each
 _LONGEST_REMEMBERED = 64  # bytes; longer units hardly ever come back
 _CACHE_BYTES = 400_000_000
-_BPE = 2  # TrainerSpec.ModelType
 
 
 class Cuts(NamedTuple):
@@ -113,7 +112,7 @@ class SentencePieceBpe:
     def pieces(self) -> list[str]:
         """What each id stands for."""
         return [
-            entry["piece"].replace("\u2581", " ") if entry["kind"] in TEXT else entry["piece"]
+            entry["piece"].replace(WHITESPACE_MARK, " ") if entry["kind"] in TEXT else entry["piece"]
             for entry in self._entries
         ]
 
@@ -175,7 +174,7 @@ def _cuts_are_safe(proto: Any, entries: list[dict[str, Any]]) -> bool:
     trainer, normalizer = proto.trainer_spec, proto.normalizer_spec
     kinds = {entry["kind"] for entry in entries}
     return bool(
-        trainer.model_type == _BPE
+        trainer.model_type == BPE
         and trainer.byte_fallback
         and _bytes_are_in_order(entries)
         and not normalizer.precompiled_charsmap
@@ -184,7 +183,7 @@ def _cuts_are_safe(proto: Any, entries: list[dict[str, Any]]) -> bool:
         and normalizer.escape_whitespaces
         and not trainer.treat_whitespace_as_suffix
         and not kinds & {"user_defined", "unused"}
-        and any(entry["piece"] == "\u2581" and entry["kind"] == "normal" for entry in entries)
+        and any(entry["piece"] == WHITESPACE_MARK and entry["kind"] == "normal" for entry in entries)
     )
 
 

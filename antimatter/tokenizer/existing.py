@@ -9,6 +9,7 @@ needs its tokenizer. It is told in a warning, with the text that changed, and as
 """
 
 import hashlib
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,11 +18,14 @@ from typing import Any
 import sentencepiece
 
 from antimatter.corpus.shards import atomic_path
+from antimatter.errors import AntiMatterError
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer import gpt2
+from antimatter.tokenizer.encode import SentencePieceBpe
 from antimatter.tokenizer.errors import UnfitTokenizer, WrongTokenizerFile
 from antimatter.tokenizer.huggingface import ORDINARY, HuggingFace
-from antimatter.tokenizer.vocabulary import CONTROL
+from antimatter.tokenizer.opened import read_meta
+from antimatter.tokenizer.vocabulary import MODEL
 
 RARE = (
     " a space at both ends ",
@@ -40,24 +44,32 @@ def take(settings: Tokenizer, folder: Path, cache: Path) -> dict[str, Any]:
 
     folder   data/tokenizer; gets the file alone
     cache    where downloads are kept; GPT-2's lie in its tiktoken/
-    Returns: kind, file, specials (ids by role), markers (ids by name, of all four or none), lossless; for meta.json.
+    Returns: kind, file, lossless; for publish.
     Raises:  WrongTokenizerFile if the file is absent or another than tokenizer.sha256 says; UnfitTokenizer;
              MissingRanks; MissingLibrary.
     """
     if settings.kind == "gpt2":
-        file = gpt2.fetch(folder, cache / "tiktoken")
-        encoding = gpt2.Gpt2(file)
-        return _about("gpt2", file.name, encoding.specials, encoding.markers, lossless=True)
+        return {"kind": "gpt2", "file": gpt2.fetch(folder, cache / "tiktoken").name, "lossless": True}
     content = _verified(settings)
     if settings.kind == "huggingface":
-        about = _take_huggingface(Path(settings.file))
+        file, lossless = "tokenizer.json", _judge_huggingface(content, settings.file)
     elif settings.kind == "sentencepiece":
-        about = _take_sentencepiece(content, settings.file)
+        file, lossless = MODEL, _judge_sentencepiece(content, settings.file)
     else:
         raise ValueError(f"kind {settings.kind} is made, not taken")
-    with atomic_path(folder / about["file"]) as path:
+    with atomic_path(folder / file) as path:
         path.write_bytes(content)
-    return about
+    return {"kind": settings.kind, "file": file, "lossless": lossless}
+
+
+def size_of_taken(settings: Tokenizer, folder: Path) -> int | None:
+    """Entries of the vocabulary in `folder`, if it is that of tokenizer.file; None before the stage has taken it."""
+    try:
+        meta = read_meta(folder)
+        present = hashlib.sha256((folder / meta["file"]).read_bytes()).hexdigest()
+    except (AntiMatterError, OSError):
+        return None
+    return int(meta["vocabulary_size"]) if (meta["kind"], present) == (settings.kind, settings.sha256) else None
 
 
 def _verified(settings: Tokenizer) -> bytes:
@@ -76,38 +88,55 @@ def _verified(settings: Tokenizer) -> bytes:
     return content
 
 
-def _take_huggingface(path: Path) -> dict[str, Any]:
-    tokenizer = HuggingFace(path)
+def _judge_huggingface(content: bytes, name: str) -> bool:
+    """Whether it gives every text back."""
+    if not _is_tokenizer_json(content):
+        is_model = _sentencepiece_model(content) is not None
+        advice = "It is a SentencePiece model: set tokenizer.kind to sentencepiece" if is_model else _CORRECT
+        raise UnfitTokenizer(f"tokenizer.file: {name} is no tokenizer.json. {advice}.")
+    tokenizer = HuggingFace(Path(name))
     if tokenizer.adds_space:
-        _warn(f"{path} puts a space in front of each document: bits per byte counts a byte too many for each.")
-    lossless = _is_lossless(str(path), tokenizer.encode, tokenizer.decode)
-    return _about("huggingface", "tokenizer.json", tokenizer.specials, tokenizer.markers, lossless)
+        _warn(f"{name} {_ADDS_SPACE}")
+    return _is_lossless(name, tokenizer.encode, tokenizer.decode)
 
 
-def _take_sentencepiece(content: bytes, name: str) -> dict[str, Any]:
-    try:
-        if not content:
-            raise RuntimeError("an empty file, which the library takes for a model without pieces")
-        model = sentencepiece.SentencePieceProcessor(model_proto=content)
-    except RuntimeError as error:
-        raise UnfitTokenizer(f"{name} is no SentencePiece model, or a damaged one. Correct tokenizer.file.") from error
-    ids = {"pad": model.pad_id(), "bos": model.bos_id(), "eos": model.eos_id(), "unk": model.unk_id()}
-    if ids["eos"] < 0:
+def _judge_sentencepiece(content: bytes, name: str) -> bool:
+    """Whether it gives every text back."""
+    model = _sentencepiece_model(content)
+    if model is None:
+        is_json = _is_tokenizer_json(content)
+        advice = "It is a tokenizer.json: set tokenizer.kind to huggingface" if is_json else _CORRECT
+        raise UnfitTokenizer(f"tokenizer.file: {name} is no SentencePiece model, or a damaged one. {advice}.")
+    if model.eos_id() < 0:
         raise UnfitTokenizer(
-            f"{name} has no token for the end of a text (eos_id is -1): documents could not be told apart. "
-            "Train it with an eos_id, or take another."
+            f"tokenizer.file: {name} has no token for the end of a text (eos_id is -1), so documents could not be told "
+            "apart. Train it with an eos_id, or take another."
         )
-    markers = {marker: model.piece_to_id(marker) for marker in CONTROL}
-    if not all(model.is_control(i) for i in markers.values()):  # others could come from text: anyone could forge a turn
-        markers = {}
-    specials = {role: i for role, i in ids.items() if i >= 0}
-    return _about(
-        "sentencepiece", "antimatter.model", specials, markers, _is_lossless(name, model.encode, model.decode)
-    )
+    own = SentencePieceBpe(content, "sentencepiece")
+    if int(own.token_bytes()[own.encode(ORDINARY[0])].sum()) == len(ORDINARY[0].encode()) + 1:
+        _warn(f"{name} {_ADDS_SPACE}")
+    return _is_lossless(name, model.encode, model.decode)
 
 
-def _about(kind: str, file: str, specials: dict[str, int], markers: dict[str, int], lossless: bool) -> dict[str, Any]:
-    return {"kind": kind, "file": file, "specials": specials, "markers": markers, "lossless": lossless}
+_ADDS_SPACE = "puts a space in front of each document: bits per byte counts a byte too many for each."
+_CORRECT = "Correct tokenizer.file"
+
+
+def _is_tokenizer_json(content: bytes) -> bool:
+    """Whether it is JSON of that shape; whether it can be used is another question."""
+    try:
+        about = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(about, dict) and "model" in about
+
+
+def _sentencepiece_model(content: bytes) -> Any:
+    """The library's object; None for other content, and for no bytes: it takes them for a model without pieces."""
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=content) if content else None
+    except RuntimeError:
+        return None
 
 
 def _is_lossless(name: str, encode: Callable[[str], Sequence[int]], decode: Callable[[Sequence[int]], str]) -> bool:

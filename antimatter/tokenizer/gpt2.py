@@ -82,30 +82,42 @@ class Gpt2:
 
 
 def fetch(folder: Path, cache: Path) -> Path:
-    """Write gpt2.tiktoken into the folder: by tiktoken, from its files in `cache`, which it fetches if they are absent.
+    """Write gpt2.tiktoken into the folder: by tiktoken, which verifies its files in `cache`.
 
-    Raises: MissingRanks if they are absent and cannot be fetched; it says where to put them. MissingLibrary.
+    Files that are absent there are taken from the folder that TIKTOKEN_CACHE_DIR names, else fetched.
+
+    Raises: MissingRanks if they can be had from neither; it says where to put them. MissingLibrary.
     """
     library = _library()
     before = os.environ.get(_CACHE_VARIABLE)
-    os.environ[_CACHE_VARIABLE] = str(cache)
     try:
+        if before:
+            _copy_absent(Path(before), cache)
+        os.environ[_CACHE_VARIABLE] = str(cache)
         encoding = library.get_encoding("gpt2")
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError is another content than known
-        places = " ".join(f"{_ADDRESS}{name} as {cache / cached_name(name)}" for name in _FILES)
+        places = "".join(f"\n  {_ADDRESS}{name} as {cache / cached_name(name)}" for name in _FILES)
         raise MissingRanks(
-            f"GPT-2's encoding could not be fetched ({_first_line(error)}). "
-            f"Try again with a network, or put its two files in place by hand: {places}"
+            f"GPT-2's encoding is not in {cache} and could not be fetched ({_cause(error)}). "
+            f"Try again with a network, or put its two files in place by hand:{places}"
         ) from error
     finally:
         if before is None:
-            del os.environ[_CACHE_VARIABLE]
+            os.environ.pop(_CACHE_VARIABLE, None)
         else:
             os.environ[_CACHE_VARIABLE] = before
     tokens = map(encoding.decode_single_token_bytes, range(encoding.eot_token))
     with atomic_path(folder / FILE) as path:
         path.write_bytes(rank_file(tokens))
     return folder / FILE
+
+
+def _copy_absent(given: Path, cache: Path) -> None:
+    """Copy what the cache lacks; in `given` itself tiktoken would remove a file that it finds damaged."""
+    for name in map(cached_name, _FILES):
+        if (given / name).is_file() and not (cache / name).exists():
+            with atomic_path(cache / name) as path:
+                path.write_bytes((given / name).read_bytes())
 
 
 def cached_name(name: str) -> str:
@@ -141,7 +153,7 @@ def _library() -> ModuleType:
         import tiktoken
     except ImportError as error:
         raise MissingLibrary(
-            "tokenizer.kind gpt2 needs the package tiktoken, which is not installed. "
+            "GPT-2's encoding needs the package tiktoken, which is not installed. "
             "Run `pip install 'antimatter[tiktoken]'`."
         ) from error
     return tiktoken
@@ -154,5 +166,12 @@ def _pattern() -> str:
     return str(r50k_pat_str)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _cause(error: BaseException) -> str:
+    """In one line what went wrong first: of "no network" the libraries make four errors, one around the other."""
+    from requests import ConnectionError, Timeout  # as tiktoken does
+
+    is_network = isinstance(error, ConnectionError | Timeout)
+    while error.__context__ is not None:
+        error = error.__context__
+    said = (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"no network: {said}" if is_network else said

@@ -124,7 +124,7 @@ def _library() -> ModuleType:
         import tokenizers
     except ImportError as error:
         raise MissingLibrary(
-            "tokenizer.kind huggingface needs the package tokenizers, which is not installed. "
+            "A tokenizer.json needs the package tokenizers, which is not installed. "
             "Run `pip install 'antimatter[tokenizers]'`."
         ) from error
     return tokenizers

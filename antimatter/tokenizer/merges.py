@@ -17,8 +17,9 @@ from numba import njit
 
 from antimatter.text.characters import decode
 from antimatter.text.words import mix
+from antimatter.tokenizer.vocabulary import WHITESPACE_MARK
 
-SPACE, SYMBOL_SPACE = 0x20, 0x2581
+SPACE, SYMBOL_SPACE = 0x20, ord(WHITESPACE_MARK)
 UNKNOWN = -1
 _NONE = -1
 

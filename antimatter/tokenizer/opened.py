@@ -1,8 +1,10 @@
 """The tokenizer in a folder (data/tokenizer, or `tokenizer` beside a model), whatever kind it is.
 
-meta.json          kind, main file and its digest, special ids
+meta.json          format 1: kind, file (the main one), digest (its), vocabulary_size, specials (ids by role),
+                   markers (ids by name), lossless (every text comes back)
 antimatter.model   SentencePiece's file; antimatter.vocab is the same to read (kinds trained, sentencepiece)
 tokenizer.json     Hugging Face's fast tokenizer, the same ids (not for gpt2, nor where twin.py finds an obstacle)
+gpt2.tiktoken      GPT-2's tokens and their ranks (kind gpt2)
 token_bytes.bin    uint16 an id: UTF-8 bytes it stands for
 """
 
@@ -16,7 +18,6 @@ from antimatter.tokenizer.encode import SentencePieceBpe
 from antimatter.tokenizer.interface import Tokenizer
 
 FORMAT = 1
-MODEL = "antimatter.model"
 
 
 class DamagedTokenizer(AntiMatterError, ValueError):

@@ -1,6 +1,5 @@
 """Complete a tokenizer's folder (opened.py draws it) around its main file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,14 @@ from antimatter.corpus.reports import write_json
 from antimatter.corpus.shards import atomic_path, file_digest
 from antimatter.tokenizer import twin
 from antimatter.tokenizer.interface import Tokenizer
-from antimatter.tokenizer.opened import FORMAT, MODEL, implementation
-from antimatter.tokenizer.train import save
+from antimatter.tokenizer.opened import FORMAT, implementation
+from antimatter.tokenizer.train import write_vocabulary
+from antimatter.tokenizer.vocabulary import MODEL
 
 
 def publish(folder: Path, kind: str, file: str, facts: dict[str, Any]) -> Tokenizer:
-    """Complete a folder that holds the main file: readable vocabulary, twin, byte lengths, meta.json.
+    """Complete a folder that holds the main file: byte lengths and meta.json; for SentencePiece's file the
+    readable vocabulary too, and the twin, if there can be one.
 
     facts  more to remember in meta.json
     """
@@ -21,7 +22,7 @@ def publish(folder: Path, kind: str, file: str, facts: dict[str, Any]) -> Tokeni
     tokenizer = implementation(kind, path)
     if file == MODEL:
         model = path.read_bytes()
-        save(folder, model)
+        write_vocabulary(folder, model)
         try:
             twin_text = twin.tokenizer_json(model)
         except twin.NoTwin as reason:
@@ -41,7 +42,7 @@ def publish(folder: Path, kind: str, file: str, facts: dict[str, Any]) -> Tokeni
         "markers": tokenizer.markers,
         **facts,
     }
-    write_json(folder / "meta.json", json.loads(json.dumps(meta)))
+    write_json(folder / "meta.json", meta)
     return tokenizer
 
 

@@ -6,6 +6,7 @@ whitespace_pieces it gets stand-ins (words.STAND_INS) in their place, which are 
 """
 
 import re
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import sentencepiece
 from antimatter.corpus.shards import atomic_path
 from antimatter.errors import AntiMatterError
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer.vocabulary import BOS, CONTROL, EOS, PAD, UNK, parse, vocabulary
+from antimatter.tokenizer.vocabulary import BOS, CONTROL, EOS, PAD, SPECIAL, UNK, WHITESPACE_MARK, parse, vocabulary
 from antimatter.tokenizer.words import LONGEST, STAND_INS
 
-FIXED = 4 + len(CONTROL) + 256
+FIXED = len(SPECIAL) + len(CONTROL) + 256
 """Entries that every vocabulary has: special and control symbols, byte tokens."""
+FEWEST_ENTRIES = 300
+"""The least that tokenizer.vocabulary_size may be (params/tokenizer.py)."""
 _BLOCK = 1 << 24
-_SPACE = "\u2581"
 
 
 class TooLittleText(AntiMatterError, ValueError):
@@ -32,15 +34,19 @@ class VocabularyTooSmall(AntiMatterError, ValueError):
     """The vocabulary has no room for the characters of the corpus."""
 
 
-def train(words: Path, settings: Tokenizer, threads: int) -> bytes:
+def train(words: Path, settings: Tokenizer, threads: int, report: Mapping[str, Any] | None = None) -> bytes:
     """A SentencePiece model of exactly vocabulary_size entries; its bytes depend on words and settings alone.
 
-    words  file of training words, `word TAB count` a line (counts.count writes it, with the same settings)
+    words   file of training words, `word TAB count` a line (counts.count writes it, with the same settings)
+    report  what counts.count says of them, for errors: settings that left words out may be what is in the way
 
-    Raises: TooLittleText with the largest possible vocabulary, VocabularyTooSmall with the smallest.
+    Raises: TooLittleText with the largest possible vocabulary, VocabularyTooSmall with the smallest; RuntimeError with
+            SentencePiece's own words for whatever else it refuses.
     """
+    seen, limits = _seen(settings, report or {})
     if words.stat().st_size == 0:
-        raise TooLittleText("there is nothing to train a tokenizer on: no document holds any text. Collect some.")
+        advice = f"Raise {limits}." if limits else "Collect some text."
+        raise TooLittleText(f"there is nothing to train a tokenizer on: {seen} holds no word. {advice}")
     found = _stand_ins_in(words) if settings.whitespace_pieces else ""
     extra = int(STAND_INS[" "] in found)  # the stand-in of a space becomes a second U+2581, and goes
     model = BytesIO()
@@ -51,11 +57,11 @@ def train(words: Path, settings: Tokenizer, threads: int) -> bytes:
             model_writer=model,
             vocab_size=settings.vocabulary_size + extra,
             num_threads=threads,
-            required_chars=found + _SPACE * extra,
+            required_chars=found + WHITESPACE_MARK * extra,
             **fixed_settings(settings),
         )
     except RuntimeError as error:
-        raise _explained(str(error), settings, extra) from error
+        raise _explained(str(error), settings, seen, limits, extra) from error
     return _finished(model.getvalue(), settings)
 
 
@@ -75,10 +81,10 @@ def fixed_settings(settings: Tokenizer) -> dict[str, Any]:
         "bos_id": BOS,
         "eos_id": EOS,
         "unk_id": UNK,
-        "pad_piece": "[PAD]",
-        "bos_piece": "[BOS]",
-        "eos_piece": "[EOS]",
-        "unk_piece": "[UNK]",
+        "pad_piece": SPECIAL[PAD],
+        "bos_piece": SPECIAL[BOS],
+        "eos_piece": SPECIAL[EOS],
+        "unk_piece": SPECIAL[UNK],
         "control_symbols": list(CONTROL),
         "minloglevel": 2,
     }
@@ -92,14 +98,29 @@ def _stand_ins_in(words: Path) -> str:
     return "".join(sorted(found))
 
 
-def _explained(message: str, settings: Tokenizer, extra: int) -> Exception:
+def _seen(settings: Tokenizer, report: Mapping[str, Any]) -> tuple[str, str]:
+    """(what SentencePiece gets to see, the settings that keep the rest of the corpus from it)."""
+    seen, limits = "this corpus", []
+    if report.get("sample_share", 1) < 1:
+        limits.append("tokenizer.sample_bytes")
+        seen = f"the sample of this corpus (tokenizer.sample_bytes is {settings.sample_bytes:,})"
+    if report.get("left_out"):
+        limits.append("tokenizer.max_words")
+        kept = f"{report['kept_words']:,} most frequent words (tokenizer.max_words is {settings.max_words:,})"
+        seen = f"the list of the {kept} of {seen}"
+    return seen, " or ".join(limits)
+
+
+def _explained(message: str, settings: Tokenizer, seen: str, limits: str, extra: int) -> Exception:
     """What SentencePiece says about the size of the vocabulary, for the person at the keyboard."""
     size = settings.vocabulary_size
     if match := re.search(r"Please set it to a value <= (\d+)", message):
         largest = int(match[1]) - extra
-        advice = f"Set it to at most {largest}, or add text." if largest >= 300 else "Add text."
+        more = f"raise {limits}" if limits else "add text"
+        advice = f"set it to at most {largest}, or {more}." if largest >= FEWEST_ENTRIES else f"{more}."
         return TooLittleText(
-            f"tokenizer.vocabulary_size is {size}, but this corpus holds pieces for no more than {largest}. {advice}"
+            f"tokenizer.vocabulary_size is {size}, but {seen} holds pieces for no more than {largest}. "
+            f"{advice[0].upper()}{advice[1:]}"
         )
     if match := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         smallest = int(match[1]) - extra
@@ -119,7 +140,7 @@ def _finished(model: bytes, settings: Tokenizer) -> bytes:
     proto = parse(model)
     pieces = {entry.piece: entry.type for entry in proto.pieces}
     if settings.whitespace_pieces:
-        back = {ord(stand_in): _SPACE if text == " " else text for text, stand_in in STAND_INS.items()}
+        back = {ord(stand_in): WHITESPACE_MARK if text == " " else text for text, stand_in in STAND_INS.items()}
         pieces = {}
         for entry in proto.pieces:
             pieces.setdefault(entry.piece.translate(back), entry.type)
@@ -135,11 +156,9 @@ def _finished(model: bytes, settings: Tokenizer) -> bytes:
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def save(folder: Path, model: bytes) -> None:
-    """antimatter.model, and antimatter.vocab for people: `piece TAB score` a line, in order of ids; line breaks, tabs
-    and backslashes in pieces as \\n, \\t and \\\\."""
-    with atomic_path(folder / "antimatter.model") as path:
-        path.write_bytes(model)
+def write_vocabulary(folder: Path, model: bytes) -> None:
+    """antimatter.vocab, a model for people: `piece TAB score` a line, in order of ids; line breaks, tabs and
+    backslashes in pieces as \\n, \\t and \\\\."""
     escapes = str.maketrans({"\\": r"\\", "\n": r"\n", "\t": r"\t"})
     rows = (f"{entry['piece'].translate(escapes)}\t{entry['score']:g}\n" for entry in vocabulary(model))
     with atomic_path(folder / "antimatter.vocab") as path:

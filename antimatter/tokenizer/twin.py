@@ -16,10 +16,8 @@ import json
 from typing import Any
 
 from antimatter.errors import AntiMatterError
-from antimatter.tokenizer.vocabulary import parse
+from antimatter.tokenizer.vocabulary import BPE, WHITESPACE_MARK, parse
 
-SPACE = "\u2581"
-_BPE = 2  # TrainerSpec.ModelType
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
@@ -46,13 +44,13 @@ def tokenizer_json(model: bytes) -> str:
         "truncation": None,
         "padding": None,
         "added_tokens": [_special(number, proto.pieces[number].piece) for number in controls],
-        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": WHITESPACE_MARK},
         "pre_tokenizer": None,
         "post_processor": _template(proto),
         "decoder": {
             "type": "Sequence",
             "decoders": [
-                {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
+                {"type": "Replace", "pattern": {"String": WHITESPACE_MARK}, "content": " "},
                 {"type": "ByteFallback"},
                 {"type": "Fuse"},
             ],
@@ -81,7 +79,7 @@ def _obstacles(proto: Any) -> list[str]:
     spelt = {entry.piece for entry in proto.pieces if entry.type == entry.BYTE}
     alone = sorted({character for name in names for character in name} - names)
     found = {
-        "its algorithm is not BPE": trainer.model_type != _BPE,
+        "its algorithm is not BPE": trainer.model_type != BPE,
         "it normalizes text": bool(normalizer.precompiled_charsmap) or normalizer.remove_extra_whitespaces,
         "it puts a space in front of a text": normalizer.add_dummy_prefix,
         "it does not write spaces as U+2581": not normalizer.escape_whitespaces,

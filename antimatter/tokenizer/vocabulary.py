@@ -11,10 +11,19 @@ from typing import Any
 from sentencepiece import sentencepiece_model_pb2 as model_pb2
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
+SPECIAL = ("[PAD]", "[BOS]", "[EOS]", "[UNK]")
+"""By their ids."""
 CONTROL = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 
 TEXT = ("normal", "user_defined", "unused")
 """Kinds of entries that stand for their piece."""
+
+WHITESPACE_MARK = "\u2581"
+"""Stands for a space in SentencePiece's files."""
+BPE = 2
+"""The model_type of its TrainerSpec."""
+MODEL = "antimatter.model"
+"""Our name for its file."""
 
 
 def parse(model: bytes) -> Any:
@@ -37,7 +46,7 @@ def token_bytes(model: bytes) -> list[int]:
     """
     lengths = []
     for entry in vocabulary(model):
-        stands_for = entry["piece"].replace("\u2581", " ") if entry["kind"] in TEXT else ""
+        stands_for = entry["piece"].replace(WHITESPACE_MARK, " ") if entry["kind"] in TEXT else ""
         lengths.append(1 if entry["kind"] == "byte" else len(stands_for.encode()))
     return lengths
 

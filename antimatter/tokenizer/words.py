@@ -9,9 +9,10 @@ words of the rest.
 
     one space before a character    begins the word of that character
     other whitespace                with whitespace_pieces: becomes STAND_INS, which SentencePiece takes for ordinary
-                                    characters; it ends the word in front if it begins with a line break or a tab,
-                                    else it is a word of its own. Without: a run of spaces begins a word, a line break
-                                    is left out, a tab is TAB
+                                    characters; it ends the word in front if it begins with a line break or a tab and
+                                    the character before is Common or of no script that `kinds` knows (no digit or
+                                    control symbol that is a word by itself); else it is a word of its own. Without: a
+                                    run of spaces begins a word, a line break is left out, a tab is TAB
     a change of script              ends a word, as does a digit with split_digits: SentencePiece makes no piece across
                                     (`kinds` knows the common scripts; what stays in one word only costs memory)
     a control symbol spelt out      is a word of its own: SentencePiece makes nothing of it
@@ -28,17 +29,18 @@ from numpy.typing import NDArray
 from antimatter.text.characters import buffers, decode
 from antimatter.text.words import mix
 from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, hash_step
-from antimatter.tokenizer.vocabulary import CONTROL
+from antimatter.tokenizer.vocabulary import CONTROL, PAD, SPECIAL, WHITESPACE_MARK
 
 STAND_INS = {" ": "\x11", "\n": "\x12", "\t": "\x13"}
 """Control characters that clean text does not hold: one byte each, script Common. A word with one is unusable."""
-TAB = "[PAD]"
+TAB = SPECIAL[PAD]
 """SentencePiece's TSV files cannot hold a tab. This it reads as a character that is in no piece, but counts for the
 coverage: what it made of tabs before 0.2.3, which learns them."""
-MARKERS = ("[PAD]", "[BOS]", "[EOS]", "[UNK]", *CONTROL)
+MARKERS = (*SPECIAL, *CONTROL)
 """Spelt out in a text, with <0x00> to <0xFF>, they are what SentencePiece does not learn from."""
 LONGEST = 4096
 """Bytes of a word."""
+_SYMBOL_SPACE = ord(WHITESPACE_MARK)
 
 UNSURE, COMMON, LATIN, GREEK, CYRILLIC, HEBREW, ARABIC, DEVANAGARI, THAI, HANGUL, HAN = range(11)
 DIGIT, WHITE, MARKED, UNUSABLE = 252, 253, 254, 255
@@ -75,7 +77,7 @@ class WordCounts:
         data, offsets = buffers(texts)
         place = np.zeros(2, dtype=np.int64)
         word = np.empty(LONGEST, dtype=np.uint8)
-        given = (data, offsets, self._kinds, MARKER_BYTES, self.whitespace_pieces)
+        given = (data, offsets, self._kinds, marker_bytes(), self.whitespace_pieces)
         while needed := _count(*given, place, word, *self.dictionary.arrays, self._counts, self._unusable):
             self.dictionary.grow(needed)
             self._counts = np.concatenate([self._counts, np.zeros(self._capacity() - len(self._counts), np.int64)])
@@ -116,7 +118,7 @@ def kinds(split_digits: bool, whitespace_pieces: bool) -> NDArray[np.uint8]:
     for script, ranges in SCRIPTS.items():
         for first, last in ranges:
             table[first : last + 1] = script
-    table[[ord(" "), ord("\n"), ord("\t"), 0x2581]] = WHITE
+    table[[ord(" "), ord("\n"), ord("\t"), _SYMBOL_SPACE]] = WHITE
     table[[ord("["), ord("<")]] = MARKED
     table[[0, 0x2585]] = UNUSABLE
     if split_digits:
@@ -127,10 +129,14 @@ def kinds(split_digits: bool, whitespace_pieces: bool) -> NDArray[np.uint8]:
     return table
 
 
-MARKER_BYTES = np.zeros((len(MARKERS), 16), dtype=np.uint8)
-"""MARKERS, filled up with zeros."""
-for _row, _marker in zip(MARKER_BYTES, MARKERS, strict=True):
-    _row[: len(_marker)] = np.frombuffer(_marker.encode(), dtype=np.uint8)
+@functools.cache
+def marker_bytes() -> NDArray[np.uint8]:
+    """[len(MARKERS), 16]: their bytes, filled up with zeros."""
+    table = np.zeros((len(MARKERS), 16), dtype=np.uint8)
+    for row, marker in zip(table, MARKERS, strict=True):
+        row[: len(marker)] = np.frombuffer(marker.encode(), dtype=np.uint8)
+    table.setflags(write=False)
+    return table
 
 
 @njit(cache=True)
@@ -230,7 +236,7 @@ def _look(data, position, kinds):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _is_space(point):  # type: ignore[no-untyped-def]
-    return point == 0x20 or point == 0x2581
+    return point == 0x20 or point == _SYMBOL_SPACE
 
 
 @njit(cache=True)

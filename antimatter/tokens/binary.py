@@ -4,7 +4,7 @@ train/shard-00000.bin       BOS t t t t EOS BOS t t EOS ...
 validation/shard-00000.bin  ^ start=0       ^ start=6        documents.parquet: id, source, origin, split, shard,
 token_bytes.bin             uint16 an id: UTF-8 bytes it stands for             start, length (both in tokens)
 token_counts.bin            int64 an id: how often it occurs in the training split, frames included
-meta.json                   format 2: dtype, vocabulary_size, pad, bos, eos (null where a tokenizer has none),
+meta.json                   format 2: dtype, vocabulary_size, pad, bos (null where a tokenizer has none), eos,
                             token_bytes, token_counts (file names), tokenizer_digest, documents_digest, digest (of all
                             this), splits: {train, validation: {tokens, documents, shards: [{file, tokens, digest}]}}
 """
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
@@ -225,18 +226,35 @@ class TokenFiles:
 
     def _problems_of_rows(self) -> Iterator[str]:
         """Where documents.parquet does not tell every token of every shard, once and in order."""
-        ends = {(split, index): 0 for split, shards in self.shards.items() for index in range(len(shards))}
+        first = np.cumsum([0, *(len(self.shards[split]) for split in SPLITS)])  # shards of both splits, numbered on
+        ends = np.zeros(first[-1] + 1, dtype=np.int64)  # and one for rows of a shard that is not there
         with pq.ParquetFile(self.folder / "documents.parquet") as file:
             for batch in file.iter_batches(columns=["split", "shard", "start", "length"]):
-                for split, shard, start, length in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    if ends.get((split, shard)) != start:
-                        yield f"documents.parquet: what begins at {start} of {split} shard {shard} follows nothing"
-                        return
-                    ends[split, shard] += length
-        for (split, index), end in ends.items():
-            if end != self.shards[split][index].tokens:
-                tokens = self.shards[split][index].tokens
-                yield f"documents.parquet tells {end} of {tokens} tokens of {bin_name(split, index)}"
+                known = [pc.index_in(batch.column("split"), pa.array(SPLITS)), *batch.columns[1:]]
+                splits, shards, starts, lengths = (pc.fill_null(column, -1).to_numpy() for column in known)
+                is_there = (splits >= 0) & (shards >= 0) & (shards < np.diff(first)[splits])
+                numbers = np.where(is_there, first[splits] + shards, first[-1])
+                follows = is_there & (starts == _ends_before(numbers, starts + lengths, ends))
+                if not follows.all():
+                    row = int(np.argmin(follows))
+                    place = f"{starts[row]} of {batch.column('split')[row]} shard {shards[row]}"
+                    yield f"documents.parquet: what begins at {place} follows nothing"
+                    return
+                ends[numbers] = starts + lengths  # of equal numbers the last one stays
+        for number, (split, index) in enumerate((s, i) for s in SPLITS for i in range(len(self.shards[s]))):
+            tokens = self.shards[split][index].tokens
+            if ends[number] != tokens:
+                yield f"documents.parquet tells {ends[number]} of {tokens} tokens of {bin_name(split, index)}"
+
+
+def _ends_before(numbers: NDArray[np.int64], row_ends: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[n]: where the last row before with the same shard number ends; ends[number] for the first one of a shard."""
+    order = np.argsort(numbers, kind="stable")
+    rows, rows_before = order[1:], order[:-1]
+    is_same = numbers[rows] == numbers[rows_before]
+    before: NDArray[np.int64] = ends[numbers]
+    before[rows[is_same]] = row_ends[rows_before[is_same]]
+    return before
 
 
 def open_tokens(folder: Path, tokenizer_digest: str | None = None) -> TokenFiles:
@@ -292,10 +310,12 @@ def _problems_of_meta(meta: Any) -> Iterator[str]:
         yield "meta.json was changed (its digest differs)"
         return
     size = meta["vocabulary_size"]
-    if meta["dtype"] != f"uint{8 * dtype_of(size).itemsize}":
+    if meta["dtype"] != dtype_of(size).name:
         yield f"ids of {meta['dtype']} do not go with a vocabulary of {size}"
     for role in ("pad", "bos", "eos"):
-        if meta[role] is not None and not 0 <= meta[role] < size:
+        if meta[role] is None and role != "eos":
+            continue  # a tokenizer may have none
+        if meta[role] is None or not 0 <= meta[role] < size:
             yield f"{role} {meta[role]} is not in a vocabulary of {size}"
 
 

@@ -1,7 +1,8 @@
 """What `antimatter tokens compare` prints: how our tokenizer and another one spell the same held-out documents.
 
 Both encode the same texts in the same run, measured alike (fit.py). Of each source those documents are taken whose ids
-are the smallest: ids are hashes, so this is a random sample that is the same every time.
+are the smallest: ids are hashes, so this is a random sample that is the same every time. Of a corpus split by position
+documents are taken whole, though only their ends are held out.
 """
 
 import tempfile
@@ -54,15 +55,17 @@ def table(other: str, cache: Path, most: int = SAMPLED) -> Iterator[str]:
     Raises: UnknownTokenizer, UnfitTokenizer, MissingLibrary, MissingRanks, OtherDocuments, MissingData, and what
             damaged tokens raise.
     """
-    ours, theirs = open_tokenizer(TOKENIZER), open_other(other, cache)
+    ours = open_tokenizer(TOKENIZER)
     open_tokens(TOKENS, read_meta(TOKENIZER)["digest"])
+    theirs = open_other(other, cache)
     texts = held_out(most)
     mine, foreign = (spell(tokenizer, texts) for tokenizer in (ours, theirs))
     numbers = [number for languages in mine.figures.values() for number in languages.values()]
     documents, text_bytes = (sum(number[key] for number in numbers) for key in ("documents", "bytes"))
     yield f"ours       {TOKENIZER}: {ours.kind}, {ours.size:,} entries"
     yield f"other      {visible(other, exactly=True)}: {theirs.kind}, {theirs.size:,} entries"
-    yield f"text       {documents:,} held-out documents, at most {most:,} of a source: {text_bytes:,} bytes"
+    kind, note = ("whole", "; only their ends are held out") if are_split_inside(texts) else ("held-out", "")
+    yield f"text       {documents:,} {kind} documents, at most {most:,} of a source: {text_bytes:,} bytes{note}"
     yield ""
     yield from _rows(mine.figures, foreign.figures)
     for name, spelt in (("our tokenizer", mine), ("the other one", foreign)):
@@ -97,7 +100,7 @@ def open_other(name: str, cache: Path) -> Tokenizer:
 
 
 def held_out(most: int) -> list[pa.Table]:
-    """id, source and text of at most so many validation documents of each source, shard by shard.
+    """id, source and whole text of at most so many validation documents of each source, shard by shard.
 
     Raises: OtherDocuments if a text is not where it was tokenized.
     """
@@ -121,6 +124,15 @@ def held_out(most: int) -> list[pa.Table]:
             )
         tables.append(found)
     return tables
+
+
+def are_split_inside(texts: Sequence[pa.Table]) -> bool:
+    """Whether the beginnings of these validation documents are training text: then that of the first one is too."""
+    if not texts:
+        return False
+    first = texts[0].column("id")[0].cast(pa.binary(16))
+    rows = (pc.field("id") == first) & (pc.field("split") == "train")
+    return bool(pq.read_table(TOKENS / "documents.parquet", columns=["split"], filters=rows).num_rows)
 
 
 def spell(tokenizer: Tokenizer, texts: Sequence[pa.Table]) -> Spelt:

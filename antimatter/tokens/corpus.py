@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from antimatter.corpus.ledger import Counts
 from antimatter.corpus.reports import flow_report, share, write_json
-from antimatter.corpus.shards import atomic_path, file_digest, folder_digest, shard_paths
+from antimatter.corpus.shards import atomic_path, file_digest, folder_digest, rows_in, shard_paths
 from antimatter.errors import AntiMatterError
 from antimatter.execution.scratch import array_path
 from antimatter.execution.workspace import Workspace
@@ -39,7 +39,7 @@ def tokenize(work: Workspace, source: Path, tokenizer: Path, settings: Tokenize)
     """
     shards = range(len(shard_paths(source)))
     output = work.output / "tokens"
-    documents = sum(pq.read_metadata(path).num_rows for path in shard_paths(source))
+    documents = sum(map(rows_in, shard_paths(source)))
     places = shard.Places(documents=source, tokenizer=tokenizer, output=output, scratch=work.scratch)
     split = shard.Split(settings=settings, by_position=is_by_position(documents, settings))
     if documents == 0:
@@ -71,7 +71,7 @@ def tokenize(work: Workspace, source: Path, tokenizer: Path, settings: Tokenize)
     known = opened.open_tokenizer(tokenizer)
     occurrences = write_occurrences(work.scratch, output / "token_counts.bin", len(shards), known.size)
     write_meta(output, source, tokenizer, known, encoded, settled)
-    write_curves(work.folder / "reports", occurrences)
+    write_curves(work.folder / "reports", np.delete(occurrences, fixed_entries(known)))
     told = report(counts, encoded, settled, occurrences, known, split)
     sizes = f"{told['training_tokens']:,} training and {told['validation_tokens']:,} validation tokens"
     print(f"tokenize: {sizes}, {told['bytes_per_token']:.2f} bytes a token", flush=True)
@@ -114,7 +114,7 @@ def write_meta(
         }
     meta: Result = {
         "format": FORMAT,
-        "dtype": "uint16" if dtype_of(tokenizer.size).itemsize == 2 else "uint32",
+        "dtype": dtype_of(tokenizer.size).name,
         "vocabulary_size": tokenizer.size,
         **{role: tokenizer.specials.get(role) for role in ("pad", "bos", "eos")},
         "token_bytes": "token_bytes.bin",
@@ -128,11 +128,17 @@ def write_meta(
 
 
 def write_curves(folder: Path, occurrences: NDArray[np.int64]) -> None:
-    """tokenize_frequency.csv: how often the entries of the vocabulary occur, from the most frequent on."""
+    """tokenize_frequency.csv: how often the pieces occur (int64[n]), from the most frequent on."""
     folder.mkdir(exist_ok=True)
     lines = [f"{rank},{count}" for rank, count in fit.frequencies(occurrences)]
     with atomic_path(folder / "tokenize_frequency.csv") as path:
         path.write_text("\n".join(["rank,occurrences", *lines]) + "\n", encoding="utf-8")
+
+
+def fixed_entries(tokenizer: Tokenizer) -> list[int]:
+    """The ids that are in a vocabulary whatever the text: special and byte tokens."""
+    byte_tokens = np.flatnonzero(tokenizer.byte_tokens()).tolist()
+    return sorted({*tokenizer.specials.values(), *tokenizer.markers.values(), *byte_tokens})
 
 
 def report(
@@ -146,8 +152,6 @@ def report(
     """Tokens, and how well the tokenizer fits: as a whole, per source, per language."""
     figures = fit.combined(result["figures"] for result in encoded)
     training_tokens = sum(result["tokens"] for result in encoded)
-    byte_tokens = np.flatnonzero(tokenizer.byte_tokens()).tolist()
-    fixed = [*tokenizer.specials.values(), *tokenizer.markers.values(), *byte_tokens]
     return flow_report(
         counts,
         split="by position inside documents" if split.by_position else "by document",
@@ -158,5 +162,5 @@ def report(
         validation_documents=sum(result["split_documents"] for result in settled),
         validation_tokens=sum(result["tokens"] for result in settled),
         **fit.report(figures),
-        vocabulary=fit.vocabulary_use(occurrences, fixed),
+        vocabulary=fit.vocabulary_use(occurrences, fixed_entries(tokenizer)),
     )

@@ -1,11 +1,13 @@
 """Frames: [BOS] ids [EOS] around every document, put on for many at once (arrays, no loop a document)."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antimatter.tokenizer.interface import Encoded, Tokenizer
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 class Frame(NamedTuple):
@@ -43,14 +45,23 @@ def put_on(encoded: Encoded, frame: Frame) -> Encoded:
 
 
 def apart(starts: NDArray[np.int64], frame: Frame) -> NDArray[np.int64]:
-    """Bounds that make each token of a frame a document of its own: [BOS] [text] [EOS] [BOS] [text] [EOS] ...; text d
-    is number (frame.front is not None) + d * (1 + frame.size)."""
+    """Bounds that make each token of a frame a document of its own: [BOS] [text] [EOS] [BOS] [text] [EOS] ...;
+    `of_texts` finds the texts among them."""
     columns = [starts[:-1]]
     if frame.front is not None:
         columns.append(starts[:-1] + 1)
     if frame.back is not None:
         columns.append(starts[1:] - 1)
     return np.concatenate([np.stack(columns, axis=1).ravel(), starts[-1:]]).astype(np.int64)
+
+
+def of_texts(values: NDArray[Value], frame: Frame) -> NDArray[Value]:
+    """[n]: the values of the texts, of a value for each of the n * (1 + frame.size) documents that `apart` makes.
+
+    >>> of_texts(np.array(["[BOS]", "one", "[EOS]", "[BOS]", "two", "[EOS]"]), Frame(1, 2)).tolist()
+    ['one', 'two']
+    """
+    return values[int(frame.front is not None) :: 1 + frame.size]
 
 
 def parted(encoded: Encoded, cuts: NDArray[np.int64]) -> tuple[Encoded, Encoded]:

@@ -9,7 +9,8 @@ expected to share one.
     grams.npy    uint64[G]         the hashes, ascending and distinct
     filter.npy   uint64[2^k]       16 bits a hash or more: each sets three, chosen by its lower bits, in the word that
                                    its upper k bits choose; 1 % of the hashes that are not there find theirs set
-    buckets.npy  int64[2^b + 1]    hashes whose upper b bits are v: grams[buckets[v]:buckets[v + 1]], 64 on average
+    buckets.npy  int64[2^b + 1]    hashes whose upper b bits are v: grams[buckets[v]:buckets[v + 1]], 32 to 64 on
+                                   average
 """
 
 import contextlib
@@ -228,7 +229,7 @@ def _find(value, grams, buckets, shift):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _mark_grams(ids, starts, size, grams, words, buckets, word_shift, bucket_shift, marks):  # type: ignore[no-untyped-def]
-    weight = _weight(size)
+    weight = _weight(size)  # _grams again: a hash that is looked up at once needs no room, 8 bytes a token
     for d in range(len(starts) - 1):
         first, end = starts[d], starts[d + 1]
         value = np.uint64(0)

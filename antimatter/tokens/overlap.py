@@ -92,7 +92,7 @@ def shares(scratch: Path, ids: Ids, starts: NDArray[np.int64], size: int) -> NDA
 def count_grams(shard: int, *, size: int, held_out: Callable[[int], Documents]) -> dict[str, Any]:
     """How many n-grams the held-out documents of a shard have."""
     _, starts = held_out(shard)
-    return {"documents": len(starts) - 1, "grams": int(np.maximum(np.diff(starts) - size + 1, 0).sum())}
+    return {"grams": int(np.maximum(np.diff(starts) - size + 1, 0).sum())}
 
 
 def gram_rows(shard: int, *, size: int, held_out: Callable[[int], Documents], partitions: int) -> pa.Table:
@@ -116,7 +116,7 @@ def look_up(shard: int, *, size: int, training: Callable[[int], Documents], fold
         gram_index.mark_grams(*part, size, index, marks)
     places = gram_index.marked_places(marks)
     save(array_path(folder, "hits", shard), places)
-    return {"documents": len(starts) - 1, "hits": len(places)}
+    return {"hits": len(places)}
 
 
 def _slices(ids: Ids, starts: NDArray[np.int64], size: int) -> Iterator[Documents]:

@@ -30,7 +30,7 @@ from antimatter.tokenizer.opened import open_tokenizer
 from antimatter.tokens import fit
 from antimatter.tokens.binary import DOCUMENTS, bin_name, dtype_of, read_tokens, tokens_in_pieces, write_tokens
 from antimatter.tokens.dropout import spelt_at_random
-from antimatter.tokens.frames import Frame, apart, chosen, frame_of, parted, put_on
+from antimatter.tokens.frames import Frame, apart, chosen, frame_of, of_texts, parted, put_on
 from antimatter.tokens.overlap import Documents, shares
 from antimatter.tokens.split import are_validation, cut_of
 
@@ -205,7 +205,7 @@ def settle_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
     overlap = np.zeros(table.num_rows)
     if not split.by_position:
         parts = shares(places.scratch, held_out.ids, apart(starts, frame), split.settings.overlap_ngram)
-        overlap = parts[int(frame.front is not None) :: 1 + frame.size][: table.num_rows]
+        overlap = of_texts(parts, frame)
     stays = overlap <= limit
     counts, removals = Counts(), []
     for row in np.flatnonzero(~stays).tolist():

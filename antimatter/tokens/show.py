@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from antimatter.corpus import history
+from antimatter.corpus.shards import require
 from antimatter.errors import AntiMatterError
 from antimatter.terminal import columns, visible
 from antimatter.tokenizer.interface import Tokenizer
-from antimatter.tokenizer.opened import open_tokenizer, read_meta
+from antimatter.tokenizer.opened import DamagedTokenizer, open_tokenizer, read_meta
 from antimatter.tokens.binary import SPLITS, DamagedTokens, Ids, TokenFiles, bin_name, open_tokens
 
 TOKENS, TOKENIZER = Path("data/tokens"), Path("data/tokenizer")
@@ -179,7 +180,11 @@ def verified() -> Iterator[str]:
     """
     meta: dict[str, Any] = read_meta(TOKENIZER)
     tokenizer = open_tokenizer(TOKENIZER)
-    yield f"{TOKENIZER}   {meta['kind']}, {tokenizer.size:,} entries: the digest of {meta['file']} is right"
+    _require_lengths_of_pieces(tokenizer)
+    yield (
+        f"{TOKENIZER}   {meta['kind']}, {tokenizer.size:,} entries: the digest of {meta['file']} is right, "
+        "token_bytes.bin goes with it"
+    )
     files = open_tokens(TOKENS, meta["digest"])
     yield f"{TOKENS}      {files.dtype.name}, written with this tokenizer"
     _require_lengths(files, tokenizer)
@@ -192,6 +197,14 @@ def verified() -> Iterator[str]:
             "shards: digests and ids are right"
         )
     yield "  documents     every token belongs to one document; the counts of tokens are right"
+
+
+def _require_lengths_of_pieces(tokenizer: Tokenizer) -> None:
+    path = require(TOKENIZER / "token_bytes.bin")
+    if path.read_bytes() != tokenizer.token_bytes().astype("<u2").tobytes():
+        raise DamagedTokenizer(
+            f"{path} does not hold the bytes of the tokenizer's pieces. Run `dvc repro tokenizer`, or `dvc checkout`."
+        )
 
 
 def _require_lengths(files: TokenFiles, tokenizer: Tokenizer) -> None:

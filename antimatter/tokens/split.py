@@ -1,24 +1,23 @@
 """Training or validation: a keyed hash of a document's id, so its side depends on no other document and on no order.
 
-Where that would hold out too few documents, every document is cut instead and its last part held out.
+In a corpus so small that this could hold out next to nothing, every document is cut instead and its last part held out.
 """
 
 from collections.abc import Iterable
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
+from antimatter.corpus.schema import falls_below
 from antimatter.params.tokenize import Tokenize
 
 FEWEST_HELD_OUT = 5
-"""Where fewer documents than this can be expected to be held out, the split would be a lottery that may leave nothing:
-every document is cut instead, its last part held out."""
+"""Documents: where fewer can be expected, their number is a lottery that may leave none."""
 
 
 def is_validation(document_id: bytes, share: float, seed: int) -> bool:
     """True for about `share` of all ids, always for the same ones."""
-    return xxhash.xxh3_64_intdigest(document_id, seed=seed) < int(share * 2**64)
+    return falls_below(document_id, share, seed)
 
 
 def are_validation(ids: Iterable[bytes], settings: Tokenize) -> NDArray[np.bool_]:

@@ -10,7 +10,6 @@ removes because the training text has seen them (split.overlap): only the whole 
 ids of one row group, about 8 MB of text.
 """
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from antimatter.corpus.shards import DamagedShard, shard_paths
+from antimatter.corpus.shards import read_row_groups, rows_in, shard_paths
 from antimatter.params.tokenize import Tokenize
 from antimatter.tokenizer.interface import Encoded, Tokenizer
 from antimatter.tokens.binary import SPLITS
@@ -64,9 +62,10 @@ class TokenStream:
         """Refuse what cannot be read before anything is."""
         if self.split not in SPLITS:
             raise ValueError(f"a split is one of {', '.join(SPLITS)}, not {self.split!r}")
-        if self._dropout:
+        paths = shard_paths(self.documents)
+        if self._dropout and not is_by_position(sum(map(rows_in, paths)), self.settings):
             require_dropout(self.tokenizer)
-        count = len(shard_paths(self.documents))
+        count = len(paths)
         if self.shards and not (self.shards.step > 0 and 0 <= self.shards[0] <= self.shards[-1] < count):
             raise ValueError(f"{self.documents} has shards 0 to {count - 1}; {self.shards} were asked for")
 
@@ -78,12 +77,12 @@ class TokenStream:
     def framed(self) -> Iterator[Framed]:
         """The same, with the places of the documents."""
         paths = shard_paths(self.documents)
-        by_position = is_by_position(sum(map(_rows_in, paths)), self.settings)
+        by_position = is_by_position(sum(map(rows_in, paths)), self.settings)
         for shard in self.shards if self.shards is not None else range(len(paths)):
             if shard >= self.start[0]:
                 first = self.start[1] if shard == self.start[0] else 0
-                for row, texts in _row_groups(paths[shard], first):
-                    yield from self._encoded(shard, row, texts, by_position)
+                for row, batch in read_row_groups(paths[shard], ["id", "text"], first):
+                    yield from self._encoded(shard, row, batch, by_position)
 
     def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
         """int64 [size]: the ids end to end, across documents. What does not fill a last block is left out."""
@@ -126,31 +125,3 @@ class TokenStream:
         if self._dropout and not by_position:
             return spelt_at_random(self.tokenizer, texts, ids, self.settings)
         return self.tokenizer.encode_batch(texts)
-
-
-def _row_groups(path: Path, first: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """(row of its first document, ids and texts) of the row groups of a shard, from row `first` on."""
-    with _as_damage(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        begin = 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            place = max(first, begin)
-            if place < begin + rows:
-                for batch in file.read_row_group(group, ["id", "text"]).slice(place - begin).to_batches():
-                    yield place, batch
-                    place += batch.num_rows
-            begin += rows
-
-
-def _rows_in(path: Path) -> int:
-    with _as_damage(path):
-        return int(pq.read_metadata(path).num_rows)
-
-
-@contextlib.contextmanager
-def _as_damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).rstrip(".")
-        raise DamagedShard(f"{path} cannot be read ({reason}). Delete it and run `dvc repro`.") from error

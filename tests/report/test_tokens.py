@@ -21,17 +21,21 @@ def ratios(bytes_per_token=3.5, **more):
     return {"bytes_per_token": bytes_per_token, "tokens_per_word": 1.75, "byte_token_share": 0.004, **more}
 
 
+def fit(bytes_per_token=3.5, size=20_000):
+    return ratios(bytes_per_token, bytes=size)
+
+
 def report(**more):
     use = {
         "entries": 4088,
         "used": 3939,
         "used_share": 0.9636,
         "used_100_times": 3764,
-        "entries_for_half_the_text": 165,
+        "entries_for_half_the_tokens": 165,
     }
     return {
-        **ratios(), "bytes_in": 5000, "fit": {"wiki": ratios(3.1), "code": ratios(2.2)}, "vocabulary": use,
-        "fit_by_language": {"en": ratios(bytes=4000), "da": ratios(1.4, bytes=20)}, **more,
+        **ratios(), "bytes_in": 5000, "fit": {"code": fit(2.2), "wiki": fit(3.1)}, "vocabulary": use,
+        "fit_by_language": {"en": fit(), "da": fit(1.4)}, "dropout": 0.0, "training_bytes_per_token": 3.25, **more,
     }  # fmt: skip
 
 
@@ -81,7 +85,7 @@ def test_without_the_data_the_page_keeps_what_the_reports_say(project):
     stage.main()
     (project / "data/tokenizer/antimatter.model").write_bytes(b"damaged")
     page = build_page(project).read_text()
-    assert "The vocabulary" in page and "longest pieces" not in page and "never used" not in page
+    assert "The vocabulary" in page and "longest pieces" not in page and "byte tokens never used" not in page
     (project / "reports/tokenize.json").unlink()
     (project / "reports/tokens.svg").unlink()
     (project / "reports/vocabulary.svg").unlink()
@@ -90,19 +94,56 @@ def test_without_the_data_the_page_keeps_what_the_reports_say(project):
 
 def test_the_summary_keeps_the_ratios_and_the_bytes_per_token_of_each_source():
     kept = statistics.tokenized(report())
-    assert kept == {**ratios(), "used_share": 0.9636, "bytes_per_token_of": {"wiki": 3.1, "code": 2.2}}
+    assert kept == {
+        **ratios(), "used_share": 0.9636, "bytes_per_token_of": {"wiki": 3.1, "code": 2.2}, "dropout": 0.0,
+        "training_bytes_per_token": 3.25,
+    }  # fmt: skip
     assert statistics.tokenized({}) == {}
 
 
 def test_languages_are_shown_by_their_bytes():
-    many = {f"l{n:02d}": ratios(bytes=10 + n) for n in range(30)}
-    shown = rows(html(tokens.parts({}, report(fit_by_language=many), {}, None)))
-    assert [row[0] for row in shown if row[0].startswith("l")] == [f"l{n:02d}" for n in range(29, -1, -1)]
-    many |= {"en": ratios(bytes=10**6)}
-    shown = rows(html(tokens.parts({}, report(fit_by_language=many), {}, None)))
-    assert [row[0] for row in shown if len(row) == 5][1:] == ["en", *(f"l{n}" for n in range(29, 22, -1))]
-    without_bytes = {"en": ratios()}
-    assert "by language" not in html(tokens.parts({}, report(fit_by_language=without_bytes), {}, None))
+    def shown(languages):
+        page = html(tokens.parts({}, report(fit={}, fit_by_language=languages), {}, None))
+        return [row[0] for row in rows(page) if len(row) == 5 and row[0] != "all"]
+
+    many = {f"l{n:02d}": fit(size=10_000 + n) for n in range(30)}
+    assert shown(many) == [f"l{n:02d}" for n in range(29, -1, -1)]  # each has more than a hundredth
+    assert shown(many | {"en": fit(size=10**8)}) == ["en", *(f"l{n}" for n in range(29, 22, -1))]
+
+
+def test_a_language_of_hardly_any_text_is_not_shown():
+    languages = {"en": fit(), "da": fit(size=9_999)}
+    page = html(tokens.parts({}, report(fit_by_language=languages), {}, None))
+    assert "<td>en</td>" in page and "<td>da</td>" not in page
+
+
+def test_sources_stand_in_the_table_in_the_order_of_the_picture():
+    sources = {"code": fit(2.2), "wiki": fit(3.1), "a": fit(2.2)}
+    page = html(tokens.parts({}, report(fit=sources, fit_by_language={}), {}, None))
+    assert [row[0] for row in rows(page) if len(row) == 5] == ["all", "wiki", "a", "code"]
+    words = [shape.text for shape in ElementTree.fromstring(plots.tokens(ratios(), sources)).iter()]
+    assert [word for word in words if word in ("all", *sources)] == ["all", "wiki", "a", "code"]
+
+
+def test_the_use_of_the_vocabulary_counts_byte_tokens_apart():
+    pieces = tokens.Pieces(longest=[], rarest=[], byte_tokens=256, unused_byte_tokens=40)
+    told = {row[0]: row[1] for row in rows(html(tokens.parts({}, report(), {}, pieces))) if len(row) == 2}
+    assert told == {
+        "ordinary entries: neither special nor byte tokens": "4,088",
+        "used in the training text": "3,939",
+        "share that is used": "96.4 %",
+        "never used": "149",
+        "used 100 times or more": "3,764",
+        "entries that make up half of all ordinary tokens": "165",
+        "byte tokens never used": "40 of 256",
+    }
+
+
+def test_with_dropout_the_page_says_what_the_figures_are_without():
+    told = html(tokens.parts({}, report(dropout=0.1), {}, None))
+    assert "These figures, and those by language, are without dropout." in told
+    assert "with BPE dropout 0.1: as it lies on disk a token of it stands for 3.25 bytes" in told
+    assert "dropout" not in html(tokens.parts({}, report(), {}, None))
 
 
 def test_single_pieces_are_those_that_the_training_text_uses():
@@ -116,15 +157,15 @@ def test_single_pieces_are_those_that_the_training_text_uses():
     found = tokens.ranked(tokenizer, counts)
     assert found.longest == [(pieces[longest], 7), (pieces[short], 3)]
     assert found.rarest == [(pieces[short], 3), (pieces[longest], 7)]
-    assert (found.unused, found.unused_byte_tokens) == (tokenizer.size - 8 - 3, 255)
+    assert (found.byte_tokens, found.unused_byte_tokens) == (256, 255)
 
 
 def test_pieces_are_readable_and_escaped():
     assert tokens.readable(" the") == "␣the"
     assert tokens.readable("\n\t\x1b") == r"⏎\t\x1b"
     assert tokens.readable(20 * "=") == "=×20"
-    pieces = tokens.Pieces(longest=[(EVIL, 2)], rarest=[(EVIL, 1)], unused=0, unused_byte_tokens=0)
-    evil = report(fit={EVIL: ratios()}, fit_by_language={EVIL: ratios(bytes=1)})
+    pieces = tokens.Pieces(longest=[(EVIL, 2)], rarest=[(EVIL, 1)], byte_tokens=256, unused_byte_tokens=0)
+    evil = report(fit={EVIL: fit()}, fit_by_language={EVIL: fit()})
     page = html(tokens.parts({}, evil, {}, pieces))
     assert "<script" not in page and page.count("&lt;script&gt;") == 4
 

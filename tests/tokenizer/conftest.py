@@ -4,7 +4,7 @@ import pytest
 
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer.encode import SentencePieceBpe
-from antimatter.tokenizer.train import save, train
+from antimatter.tokenizer.train import train
 from tests.tokenizer.plain_words import words_file
 
 LINES = [
@@ -32,7 +32,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model_path(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
-    save(folder, model)
+    (folder / "antimatter.model").write_bytes(model)
     return folder / "antimatter.model"
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antimatter.corpus.shards import shard_name, write_shard
+from antimatter.corpus.shards import DamagedShard, shard_name, shard_paths, write_shard
 from antimatter.execution.workspace import Workspace
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer import counts
 from antimatter.tokenizer.counts import OnlyRareWords, count, fewest_occurrences, is_sampled, sample_fraction, tsv
-from tests.documents import document_table
+from tests.documents import document_table, write_documents
 from tests.tokenizer.conftest import LINES
 from tests.tokenizer.plain_words import plain_words
 
@@ -87,6 +87,21 @@ def test_a_corpus_of_too_many_words_that_occur_once_is_an_error(tmp_path, monkey
 def test_an_empty_corpus_gives_an_empty_file(tmp_path, monkeypatch):
     found, report, content = run(tmp_path / "run", document_table([]), 1, Tokenizer(), monkeypatch)
     assert (found, content, report["distinct_words"], report["fewest_occurrences"]) == ({}, b"", 0, 1)
+
+
+def test_a_footer_promises_no_fewer_bytes_than_there_are(tmp_path):
+    write_documents(tmp_path, [TEXTS[:9], [], TEXTS[9:], ["long " * 100_000]])
+    for index, path in enumerate(shard_paths(tmp_path)):
+        held = counts.text_bytes(index, documents=tmp_path)["bytes"]
+        assert held <= counts.promised_bytes(path) <= held + 20 * len(TEXTS) + 200
+
+
+def test_a_shard_that_cannot_be_read_is_told_by_its_name(tmp_path):
+    write_documents(tmp_path, [TEXTS])
+    (path,) = shard_paths(tmp_path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DamagedShard, match=r"shard-00000\.parquet cannot be read .*Delete it"):
+        counts.promised_bytes(path)
 
 
 def test_unusable_words_are_reported(tmp_path, monkeypatch):

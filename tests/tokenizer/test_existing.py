@@ -1,16 +1,21 @@
 """Taking over a tokenizer that exists: the file of params.yaml and no other, its special tokens, its losses told."""
 
 import hashlib
+import json
 from io import BytesIO
 
+import numpy as np
 import pytest
 import sentencepiece
 
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer import existing, gpt2
 from antimatter.tokenizer.errors import UnfitTokenizer, WrongTokenizerFile
-from antimatter.tokenizer.existing import take
+from antimatter.tokenizer.existing import size_of_taken, take
+from antimatter.tokenizer.opened import open_tokenizer
+from antimatter.tokenizer.publish import publish
 from antimatter.tokenizer.vocabulary import CONTROL
+from tests.tokenizer.small_models import small_model
 from tests.tokenizer.test_gpt2 import TOKENS, tiny_encoding
 from tests.tokenizer.test_huggingface import byte_fallback, byte_level
 
@@ -48,15 +53,20 @@ def taken(tmp_path):
     return take_
 
 
+@pytest.fixture
+def published(taken, tmp_path):
+    """The same, and returns the tokenizer that the stage makes of it."""
+
+    def publish_(kind, content: bytes):
+        about = taken(kind, content)
+        return publish(tmp_path / "tokenizer", about["kind"], about["file"], {"lossless": about["lossless"]})
+
+    return publish_
+
+
 def test_a_sentencepiece_model_without_losses_is_taken_without_a_word(taken, capsys):
-    about = taken("sentencepiece", sentencepiece_model(**EXACT, pad_id=3))
-    assert about == {
-        "kind": "sentencepiece",
-        "file": "antimatter.model",
-        "specials": {"pad": 3, "bos": 1, "eos": 2, "unk": 0},
-        "markers": {},
-        "lossless": True,
-    }
+    about = taken("sentencepiece", sentencepiece_model(**EXACT, pad_id=3, add_dummy_prefix=False))
+    assert about == {"kind": "sentencepiece", "file": "antimatter.model", "lossless": True}
     assert capsys.readouterr().err == ""
 
 
@@ -83,26 +93,25 @@ def test_a_sentencepiece_model_that_loses_text_is_taken_with_a_warning(taken, ca
     assert warning.startswith("warning: ") and "does not give back every text" in warning and told in warning
 
 
-def test_the_ids_of_special_tokens_may_lie_anywhere_and_some_may_be_absent(taken):
+def test_the_ids_of_special_tokens_may_lie_anywhere_and_some_may_be_absent(published):
     model = sentencepiece_model(**EXACT, unk_id=5, eos_id=0, bos_id=-1, pad_id=-1, eos_piece="<end>")
-    assert taken("sentencepiece", model)["specials"] == {"eos": 0, "unk": 5}
+    assert published("sentencepiece", model).specials == {"eos": 0, "unk": 5}
 
 
 def test_a_sentencepiece_model_without_an_end_of_text_is_refused(taken):
-    with pytest.raises(UnfitTokenizer, match="no token for the end of a text"):
+    with pytest.raises(UnfitTokenizer, match=r"tokenizer\.file: .*theirs has no token for the end of a text \(eos_id"):
         taken("sentencepiece", sentencepiece_model(**EXACT, eos_id=-1))
 
 
-def test_chat_markers_are_found_where_all_four_are_control_symbols(taken):
+def test_chat_markers_are_found_where_all_four_are_control_symbols(published):
     model = sentencepiece_model(**EXACT, control_symbols=list(CONTROL))
-    assert taken("sentencepiece", model)["markers"] == dict(zip(CONTROL, range(3, 7), strict=True))
-    three = sentencepiece_model(**EXACT, control_symbols=list(CONTROL[:3]))
-    assert taken("sentencepiece", three)["markers"] == {}
+    assert published("sentencepiece", model).markers == dict(zip(CONTROL, range(3, 7), strict=True))
 
 
-def test_markers_that_text_could_forge_are_no_markers(taken):
-    model = sentencepiece_model(**EXACT, user_defined_symbols=list(CONTROL))
-    assert taken("sentencepiece", model)["markers"] == {}
+@pytest.mark.parametrize("symbols", [{"control_symbols": CONTROL[:3]}, {"user_defined_symbols": CONTROL}])
+def test_three_markers_or_markers_that_text_could_forge_are_no_markers(published, symbols):
+    listed = {name: list(markers) for name, markers in symbols.items()}
+    assert published("sentencepiece", sentencepiece_model(**EXACT, **listed)).markers == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"{}"])
@@ -111,15 +120,35 @@ def test_a_file_that_is_no_model_is_refused(taken, content):
         taken("sentencepiece", content)
 
 
-def test_a_tokenizer_json_is_taken_with_its_special_tokens(taken, capsys):
-    about = taken("huggingface", byte_level(["<|endoftext|>", "<pad>"]).to_str().encode())
-    assert about == {
-        "kind": "huggingface",
-        "file": "tokenizer.json",
-        "specials": {"pad": 1, "bos": 0, "eos": 0},
-        "markers": {},
-        "lossless": True,
-    }
+@pytest.mark.parametrize("content", [b"", b"junk", b"{}", b"[]"])
+def test_a_file_that_is_no_tokenizer_json_is_refused(taken, content):
+    with pytest.raises(
+        UnfitTokenizer, match=r"tokenizer\.file: .*theirs is no tokenizer\.json\. Correct tokenizer\.file"
+    ):
+        taken("huggingface", content)
+
+
+def test_a_file_of_the_other_kind_names_the_kind_that_fits(taken):
+    with pytest.raises(UnfitTokenizer, match=r"tokenizer\.file: .*set tokenizer\.kind to sentencepiece"):
+        taken("huggingface", sentencepiece_model(**EXACT))
+    with pytest.raises(UnfitTokenizer, match=r"tokenizer\.file: .*set tokenizer\.kind to huggingface"):
+        taken("sentencepiece", byte_level().to_str().encode())
+
+
+def test_the_size_is_known_once_this_file_is_taken(tmp_path, published):
+    content, folder = sentencepiece_model(**EXACT), tmp_path / "tokenizer"
+    wanted = settings("sentencepiece", tmp_path / "theirs", content)
+    assert size_of_taken(wanted, folder) is None
+    tokenizer = published("sentencepiece", content)
+    assert size_of_taken(wanted, folder) == tokenizer.size
+    another = settings("sentencepiece", tmp_path / "another", sentencepiece_model(**EXACT, pad_id=3))
+    assert size_of_taken(another, folder) is None
+    assert size_of_taken(Tokenizer(kind="huggingface", file="theirs", sha256=wanted.sha256), folder) is None
+
+
+def test_a_tokenizer_json_without_losses_is_taken_without_a_word(taken, capsys):
+    tokenizer = byte_level(["<|endoftext|>", "<pad>"]).to_str().encode()
+    assert taken("huggingface", tokenizer) == {"kind": "huggingface", "file": "tokenizer.json", "lossless": True}
     assert capsys.readouterr().err == ""
 
 
@@ -142,10 +171,8 @@ def test_gpt2_is_taken_from_tiktokens_cache(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tiktoken, "get_encoding", lambda name: tiny_encoding())
     about = take(Tokenizer(kind="gpt2"), tmp_path / "tokenizer", tmp_path / "cache")
-    end = len(TOKENS)
-    assert about["specials"] == {"bos": end, "eos": end}
-    assert (about["kind"], about["file"], about["lossless"]) == ("gpt2", gpt2.FILE, True)
-    assert gpt2.Gpt2(tmp_path / "tokenizer" / gpt2.FILE).size == end + 1
+    assert about == {"kind": "gpt2", "file": gpt2.FILE, "lossless": True}
+    assert gpt2.Gpt2(tmp_path / "tokenizer" / gpt2.FILE).size == len(TOKENS) + 1
 
 
 @pytest.mark.parametrize("kind", ["sentencepiece", "huggingface"])
@@ -164,6 +191,71 @@ def test_an_absent_file_is_an_error_that_names_the_parameter(tmp_path):
         take(wanted, tmp_path / "tokenizer", tmp_path / "cache")
 
 
+@pytest.mark.parametrize(
+    ("file", "sha256", "says"),
+    [
+        ("", "", "kind huggingface needs `file`, and `sha256` with what `sha256sum FILE` prints for it"),
+        ("a.json", "", "kind huggingface needs `sha256`: the 64 hex digits that `sha256sum a.json` prints"),
+        ("a.json", "0" * 63, "kind huggingface needs `sha256`: the 64 hex digits that `sha256sum a.json` prints"),
+        ("a.json", "AB" * 32, f"`sha256` is written in lower case: {'ab' * 32}"),
+    ],
+)
+def test_parameters_say_how_to_get_the_digest(file, sha256, says):
+    assert list(Tokenizer(kind="huggingface", file=file, sha256=sha256).problems()) == [says]
+    assert list(Tokenizer(kind="huggingface", file="a.json", sha256="ab" * 32).problems()) == []
+
+
 def test_the_texts_that_are_tried_are_in_utf8_and_differ():
     tried = (*existing.ORDINARY, *existing.RARE)
     assert len({text.encode() for text in tried}) == len(tried)
+
+
+CONTROLS = {"control_symbols": list(CONTROL)}
+
+
+@pytest.mark.parametrize(
+    ("model", "specials", "markers"),
+    [
+        (EXACT | CONTROLS | {"pad_id": 3}, {"pad": 3, "bos": 1, "eos": 2, "unk": 0}, [4, 5, 6, 7]),
+        (EXACT | CONTROLS | {"model_type": "unigram"}, {"bos": 1, "eos": 2, "unk": 0}, [3, 4, 5, 6]),
+        (EXACT | CONTROLS | {"unk_id": 5, "eos_id": 0, "bos_id": -1}, {"eos": 0, "unk": 5}, [1, 2, 3, 4]),
+        (EXACT | {"control_symbols": list(CONTROL[:3])}, {"bos": 1, "eos": 2, "unk": 0}, []),
+        (EXACT | {"user_defined_symbols": list(CONTROL)}, {"bos": 1, "eos": 2, "unk": 0}, []),
+        (["[EOS]", *CONTROL], {"eos": 0}, [1, 2, 3, 4]),
+        (["<|endoftext|>", "<pad>"], {"pad": 1, "bos": 0, "eos": 0}, []),
+    ],
+)
+def test_what_was_taken_is_published_as_what_the_opened_tokenizer_finds(published, tmp_path, model, specials, markers):
+    if isinstance(model, list):
+        ours = published("huggingface", byte_level(model).to_str().encode())
+    else:
+        ours = published("sentencepiece", sentencepiece_model(**model))
+    folder = tmp_path / "tokenizer"
+    meta, found = json.loads((folder / "meta.json").read_text(encoding="utf-8")), open_tokenizer(folder)
+    assert found.kind == ours.kind == meta["kind"] == ("huggingface" if isinstance(model, list) else "sentencepiece")
+    assert found.specials == meta["specials"] == specials
+    assert found.markers == meta["markers"] == dict(zip(CONTROL, markers, strict=False))
+    assert meta["lossless"] is True
+    lengths = np.fromfile(folder / "token_bytes.bin", dtype="<u2")
+    assert len(lengths) == meta["vocabulary_size"] == found.size
+    assert lengths.tolist() == found.token_bytes().tolist()
+
+
+def test_gpt2_is_published_as_gpt2(tmp_path, monkeypatch):
+    import tiktoken
+
+    monkeypatch.setattr(tiktoken, "get_encoding", lambda name: tiny_encoding())
+    about = take(Tokenizer(kind="gpt2"), tmp_path / "tokenizer", tmp_path / "cache")
+    publish(tmp_path / "tokenizer", about["kind"], about["file"], {"lossless": about["lossless"]})
+    found = open_tokenizer(tmp_path / "tokenizer")
+    assert (found.kind, found.specials) == ("gpt2", {"bos": len(TOKENS), "eos": len(TOKENS)})
+    assert (tmp_path / "tokenizer/token_bytes.bin").stat().st_size == 2 * found.size
+
+
+def test_a_model_that_begins_every_text_with_a_space_is_warned_about(tmp_path, capsys):
+    content = small_model("dummy prefix")
+    file = tmp_path / "llama.model"
+    file.write_bytes(content)
+    settings = Tokenizer(kind="sentencepiece", file=str(file), sha256=hashlib.sha256(content).hexdigest())
+    take(settings, tmp_path, tmp_path)
+    assert "puts a space in front of each document" in capsys.readouterr().err

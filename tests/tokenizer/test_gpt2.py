@@ -114,17 +114,52 @@ def test_fetching_writes_the_ranks_and_leaves_the_environment_as_it_was(tmp_path
     assert os.environ.get("TIKTOKEN_CACHE_DIR") == before
 
 
+def test_files_in_the_users_own_cache_are_used_and_stay_as_they_are(tmp_path, monkeypatch):
+    seen = {}
+
+    def get_encoding(name):
+        folder = os.environ["TIKTOKEN_CACHE_DIR"]
+        for file in ("vocab.bpe", "encoder.json"):
+            with open(f"{folder}/{gpt2.cached_name(file)}") as opened:
+                seen[file] = opened.read()
+        return tiny_encoding()
+
+    files = {("theirs", "vocab.bpe"): "theirs", ("theirs", "encoder.json"): "theirs", ("cache", "vocab.bpe"): "ours"}
+    for (folder, file), content in files.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / gpt2.cached_name(file)).write_text(content)
+    monkeypatch.setattr(tiktoken, "get_encoding", get_encoding)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "theirs"))
+    gpt2.fetch(tmp_path / "tokenizer", tmp_path / "cache")
+    assert seen == {"vocab.bpe": "ours", "encoder.json": "theirs"}
+    assert (tmp_path / "theirs" / gpt2.cached_name("vocab.bpe")).read_text() == "theirs"
+
+
 def test_without_a_network_the_error_says_where_to_put_the_files(tmp_path, monkeypatch):
     def get_encoding(name):
-        raise requests.ConnectionError("no route to host")
+        try:
+            raise OSError(113, "No route to host")
+        except OSError as error:
+            raise requests.ConnectionError("HTTPSConnectionPool: Max retries\nexceeded") from error
 
     monkeypatch.setattr(tiktoken, "get_encoding", get_encoding)
     with pytest.raises(MissingRanks) as caught:
         gpt2.fetch(tmp_path / "tokenizer", tmp_path / "cache")
-    assert "no route to host" in str(caught.value)
-    for name in ("vocab.bpe", "encoder.json"):
-        assert f"{name} as {tmp_path / 'cache' / gpt2.cached_name(name)}" in str(caught.value)
+    first, *places = str(caught.value).splitlines()
+    assert "could not be fetched (no network: No route to host)." in first
+    for name, place in zip(("vocab.bpe", "encoder.json"), places, strict=True):
+        assert place.startswith("  https://")
+        assert place.endswith(f"/{name} as {tmp_path / 'cache' / gpt2.cached_name(name)}")
     assert not (tmp_path / "tokenizer").exists()
+
+
+def test_another_cause_than_the_network_is_told_as_it_is(tmp_path, monkeypatch):
+    def get_encoding(name):
+        raise ValueError("Hash mismatch for data")
+
+    monkeypatch.setattr(tiktoken, "get_encoding", get_encoding)
+    with pytest.raises(MissingRanks, match=r"could not be fetched \(Hash mismatch for data\)\."):
+        gpt2.fetch(tmp_path / "tokenizer", tmp_path / "cache")
 
 
 def test_the_names_in_the_cache_are_those_that_tiktoken_looks_for(tmp_path, monkeypatch):

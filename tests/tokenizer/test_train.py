@@ -13,10 +13,20 @@ from pydoc_data.topics import topics
 import pytest
 import sentencepiece
 
+from antimatter.corpus.shards import file_digest
 from antimatter.params.tokenizer import Tokenizer
-from antimatter.tokenizer.train import FIXED, TooLittleText, VocabularyTooSmall, fixed_settings, save, train
-from antimatter.tokenizer.vocabulary import parse, token_bytes, vocabulary
-from antimatter.tokenizer.words import STAND_INS
+from antimatter.tokenizer.opened import open_tokenizer
+from antimatter.tokenizer.publish import publish_trained
+from antimatter.tokenizer.train import (
+    FIXED,
+    TooLittleText,
+    VocabularyTooSmall,
+    fixed_settings,
+    train,
+    write_vocabulary,
+)
+from antimatter.tokenizer.vocabulary import CONTROL, parse, token_bytes, vocabulary
+from antimatter.tokenizer.words import LONGEST, STAND_INS
 from tests.tokenizer.conftest import LINES, TEXTS
 from tests.tokenizer.plain_words import WHITE, words_file
 
@@ -159,18 +169,97 @@ def test_a_text_of_hardly_anything_but_spaces_still_fills_the_vocabulary(tmp_pat
     assert len(vocabulary(train(words, Tokenizer(vocabulary_size=300, character_coverage=0.98), threads=1))) == 300
 
 
+@pytest.mark.parametrize(
+    ("report", "seen", "raised"),
+    [
+        ({"sample_share": 1.0, "left_out": 0}, "this corpus", "add text"),
+        (
+            {"left_out": 7, "kept_words": 957},
+            "the list of the 957 most frequent words (tokenizer.max_words is 1,000) of this corpus",
+            "raise tokenizer.max_words",
+        ),
+        (
+            {"sample_share": 0.25, "left_out": 0},
+            "the sample of this corpus (tokenizer.sample_bytes is 5,000)",
+            "raise tokenizer.sample_bytes",
+        ),
+        (
+            {"sample_share": 0.25, "left_out": 7, "kept_words": 957},
+            "the list of the 957 most frequent words (tokenizer.max_words is 1,000) of the sample of this corpus "
+            "(tokenizer.sample_bytes is 5,000)",
+            "raise tokenizer.sample_bytes or tokenizer.max_words",
+        ),
+    ],
+)
+def test_settings_that_left_words_out_are_named_where_too_few_are_left(tmp_path, report, seen, raised):
+    settings = Tokenizer(vocabulary_size=5000, max_words=1000, sample_bytes=5000)
+    words = words_file(tmp_path / "words.tsv", TEXTS, settings)
+    message = re.escape(f"but {seen} holds pieces for no more than ") + r"\d+\. Set it to at most \d+, or " + raised
+    with pytest.raises(TooLittleText, match=message + r"\.$"):
+        train(words, settings, threads=1, report=report)
+    few = words_file(tmp_path / "few.tsv", ["a"], settings)
+    with pytest.raises(TooLittleText, match=rf"no more than \d+\. {raised.capitalize()}\.$"):
+        train(few, settings, threads=1, report=report)
+
+
+def test_a_sample_without_a_word_is_an_error_that_names_it(tmp_path):
+    settings = Tokenizer(sample_bytes=5000)
+    words = words_file(tmp_path / "words.tsv", [], settings)
+    with pytest.raises(
+        TooLittleText, match=r"nothing to train .*5,000\) holds no word\. Raise tokenizer\.sample_bytes"
+    ):
+        train(words, settings, threads=1, report={"sample_share": 0.25})
+
+
 def test_an_empty_corpus_is_an_error(tmp_path):
     words = words_file(tmp_path / "words.tsv", ["", ""], Tokenizer())
     with pytest.raises(TooLittleText, match="nothing to train"):
         train(words, Tokenizer(), threads=1)
 
 
-def test_saving_writes_the_model_and_a_vocabulary_of_one_line_a_piece(tmp_path):
+def test_the_vocabulary_for_people_has_one_line_a_piece(tmp_path):
     settings = Tokenizer(vocabulary_size=340)
     model = train(words_file(tmp_path / "words.tsv", [CORPORA["random"] + "\\"], settings), settings, threads=1)
-    save(tmp_path, model)
-    assert (tmp_path / "antimatter.model").read_bytes() == model
+    write_vocabulary(tmp_path, model)
+    assert not (tmp_path / "antimatter.model").exists()
     rows = Path(tmp_path / "antimatter.vocab").read_text(encoding="utf-8").split("\n")
     assert rows[1] == "[BOS]\t0" and rows.pop() == ""
     unescaped = [re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), row.split("\t")[0]) for row in rows]
     assert unescaped == [entry["piece"] for entry in vocabulary(model)]
+
+
+@pytest.mark.parametrize("text", ["\n".join(LINES), "x  =  1\n\ty  = 2\n" * 9 + "\n".join(LINES)])
+def test_the_model_tells_the_size_that_it_has(tmp_path, text):
+    """In the second text runs of spaces occur, so SentencePiece was told to make one entry more."""
+    settings = Tokenizer(vocabulary_size=350)
+    model = parse(train(words_file(tmp_path / "words.tsv", [text], settings), settings, threads=1))
+    assert model.trainer_spec.vocab_size == len(model.pieces) == 350
+
+
+@pytest.mark.parametrize("white", [True, False])
+def test_the_longest_word_is_learnt_from(tmp_path, white):
+    settings = Tokenizer(vocabulary_size=400, whitespace_pieces=white)
+    path = words_file(tmp_path / "words.tsv", ["\n".join(LINES), "zq" * (LONGEST // 2)], settings)
+    assert max(len(line.split(b"\t")[0]) for line in path.read_bytes().splitlines()) == LONGEST
+    assert {"zq", "zqzq", "zqzqzqzq"} <= {entry["piece"] for entry in vocabulary(train(path, settings, threads=1))}
+
+
+def test_a_published_tokenizer_is_described_and_opens_as_what_it_is(tmp_path, model):
+    published = publish_trained(tmp_path, model)
+    assert (tmp_path / "antimatter.model").read_bytes() == model
+    assert json.loads((tmp_path / "meta.json").read_text(encoding="utf-8")) == {
+        "format": 1,
+        "kind": "trained",
+        "file": "antimatter.model",
+        "digest": file_digest(tmp_path / "antimatter.model"),
+        "vocabulary_size": 400,
+        "specials": {"pad": 0, "bos": 1, "eos": 2, "unk": 3},
+        "markers": dict(zip(CONTROL, range(4, 8), strict=True)),
+        "lossless": True,
+    }
+    lengths = (tmp_path / "token_bytes.bin").read_bytes()
+    assert len(lengths) == 2 * 400
+    assert [int.from_bytes(lengths[at : at + 2], "little") for at in range(0, 800, 2)] == token_bytes(model)
+    assert open_tokenizer(tmp_path).kind == published.kind == "trained"
+    names = {"antimatter.model", "antimatter.vocab", "tokenizer.json", "token_bytes.bin", "meta.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names

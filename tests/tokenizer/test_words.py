@@ -12,7 +12,21 @@ from hypothesis import strategies as st
 from antimatter.params.tokenizer import Tokenizer
 from antimatter.tokenizer.train import FIXED, fixed_settings
 from antimatter.tokenizer.vocabulary import parse
-from antimatter.tokenizer.words import COMMON, LATIN, LONGEST, SCRIPTS, WordCounts
+from antimatter.tokenizer.words import (
+    ARABIC,
+    COMMON,
+    CYRILLIC,
+    DEVANAGARI,
+    GREEK,
+    HAN,
+    HANGUL,
+    HEBREW,
+    LATIN,
+    LONGEST,
+    SCRIPTS,
+    THAI,
+    WordCounts,
+)
 from tests.tokenizer.plain_words import plain_words
 
 FRAGMENTS = [
@@ -55,6 +69,32 @@ def test_whitespace_joins_what_is_in_front_of_it():
     assert plain_words(text, True, False)[0] == [
         "if", " x", ":", "    f", "(", " y", " )", "[PAD]", "z", " =", " ", "1", "  #", " two",
     ]  # fmt: skip
+
+
+AHEAD = {
+    COMMON: ([")", "=", "7", "\u3002", "[", "<"], True),
+    "unsure": (["e\u0301", "½", "👍", "𝒳", "ª"], True),
+    LATIN: (["a", "the", "é"], False), GREEK: (["λ"], False), CYRILLIC: (["Ж"], False), HEBREW: (["ש"], False),
+    ARABIC: (["م"], False), DEVANAGARI: (["न"], False), THAI: (["ไ"], False), HANGUL: (["한"], False),
+    HAN: (["漢", "か", "ー"], False), "marker": (["<|end|>", "<0x0A>"], False),
+}  # fmt: skip
+"""What may stand in front of a line break, by the kind of its last character, and whether the break joins it."""
+
+
+def test_every_script_is_tried_in_front_of_a_line_break():
+    assert {*SCRIPTS} <= AHEAD.keys()
+
+
+@pytest.mark.parametrize(("word", "joins"), [(word, joins) for words, joins in AHEAD.values() for word in words])
+def test_a_line_break_joins_what_is_of_no_script_and_never_a_letter(word, joins):
+    for white, stand_ins in (("\n", "\x12"), ("\t ", "\x13\x11")):
+        expected = {word + stand_ins: 1} if joins else {word: 1, stand_ins: 1}
+        assert counted([pa.array([word + white])], False, True) == (expected, 0)
+        assert counted([pa.array([f"{word}  {white}"])], False, True) == ({word: 1, "\x11\x11" + stand_ins: 1}, 0)
+
+
+def test_a_digit_that_stands_alone_is_joined_by_nothing():
+    assert counted([pa.array(["7\n"])], True, True) == ({"7": 1, "\x12": 1}, 0)
 
 
 @pytest.mark.parametrize("unit", ["a", " ", "\n", "é", "漢", ".", "e\u0301"])

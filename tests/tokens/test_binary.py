@@ -2,19 +2,24 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antimatter.corpus.shards import file_digest
+from antimatter.tokens import binary
 from antimatter.tokens.binary import (
     DOCUMENTS,
+    SPLITS,
     DamagedTokens,
     NoSuchTokens,
+    Shard,
+    TokenFiles,
     TokenizerMismatch,
     UnfitIds,
     bin_name,
@@ -173,6 +178,31 @@ def test_an_id_out_of_range_is_told_with_file_position_and_what_to_do(folder):
         files.verify()
 
 
+def test_an_id_out_of_range_is_found_in_the_last_block_too_and_where_digests_agree(folder, monkeypatch):
+    monkeypatch.setattr(binary, "_BLOCK", 4)
+    open_tokens(folder).verify()
+    path = folder / "train/shard-00000.bin"  # 11 tokens: blocks of 4, 4 and 3
+    ids = read_tokens(path, np.dtype("<u2"))
+    ids[10] = 300
+    ids.tofile(path)
+    counts = np.fromfile(folder / "token_counts.bin", dtype="<i8")
+    counts[2] -= 1
+    counts.tofile(folder / "token_counts.bin")
+    splits = json.loads((folder / "meta.json").read_text())["splits"]
+    splits["train"]["shards"][0]["digest"] = file_digest(path)
+    changed_meta(folder, splits=splits)
+    with pytest.raises(DamagedTokens, match=r"shard-00000\.bin: id 300 at position 10 is not in \[0, 300\)"):
+        open_tokens(folder).verify()
+
+
+def test_an_id_that_does_not_fit_is_told_by_its_place_in_the_shard_not_in_the_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(binary, "_BLOCK", 4)
+    with pytest.raises(UnfitIds, match="id 300 at position 9"):
+        write_tokens(tmp_path / "a.bin", np.array([1] * 9 + [300, 2]), 300)
+    write_tokens(tmp_path / "a.bin", np.arange(11), 300)
+    assert read_tokens(tmp_path / "a.bin", np.dtype("<u2")).tolist() == [*range(11)]
+
+
 def test_a_file_that_shrinks_after_opening_is_an_error(folder):
     files = open_tokens(folder)
     (folder / "train/shard-00000.bin").write_bytes(b"\1\0")
@@ -205,6 +235,55 @@ def test_rows_that_do_not_tell_every_token_once_are_found_by_verify(folder, colu
         open_tokens(folder).verify()
 
 
+ROWS = [("train", 0, 0, 4), ("train", 0, 4, 2), ("train", 0, 6, 5), ("train", 2, 0, 3), ("validation", 0, 0, 3)]
+"""(split, shard, start, length) of the documents above."""
+TOKENS = {("train", 0): 11, ("train", 1): 0, ("train", 2): 3, **{("validation", i): 3 * (i == 0) for i in range(3)}}
+
+
+def problem_of_rows(rows):
+    """What is wrong with rows of documents.parquet, one row at a time."""
+    ends = dict.fromkeys(TOKENS, 0)
+    for split, shard, start, length in rows:
+        if ends.get((split, shard)) != start:
+            return [f"documents.parquet: what begins at {start} of {split} shard {shard} follows nothing"]
+        ends[split, shard] += length
+    told = "documents.parquet tells {} of {} tokens of {}"
+    return [told.format(ends[key], size, bin_name(*key)) for key, size in TOKENS.items() if ends[key] != size]
+
+
+def told_of_rows(folder):
+    shards = {split: tuple(Shard(Path(), n, "") for (s, _), n in TOKENS.items() if s == split) for split in SPLITS}
+    return TokenFiles(folder=folder, meta={}, shards=shards)._problems_of_rows()
+
+
+def with_rows(folder, rows):
+    table = [dict(zip(DOCUMENTS.names, [bytes(16), "", "", *row], strict=True)) for row in rows]
+    pq.write_table(pa.Table.from_pylist(table, schema=DOCUMENTS), folder / "documents.parquet")
+
+
+ROW = st.tuples(
+    st.sampled_from(["train", "validation", "test"]), st.integers(-1, 3), st.integers(-1, 12), st.integers(0, 11)
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)  # each example writes its file
+@given(data=st.data())
+def test_rows_are_judged_all_at_once_as_one_by_one(folder, data):
+    rows = data.draw(st.permutations(ROWS))
+    for place, row in data.draw(st.lists(st.tuples(st.integers(0, 5), ROW), max_size=2)):
+        rows.insert(place, row)
+    with_rows(folder, rows)
+    assert list(told_of_rows(folder)) == problem_of_rows(rows)
+
+
+def test_rows_of_many_batches_follow_one_another(folder):
+    empty = [("train", 0, 6, 0)] * 70_000
+    with_rows(folder, [*ROWS[:2], *empty, *ROWS[2:]])
+    assert list(told_of_rows(folder)) == []
+    with_rows(folder, [*ROWS[:2], *empty, ("train", 0, 5, 0), *ROWS[2:]])
+    assert list(told_of_rows(folder)) == ["documents.parquet: what begins at 5 of train shard 0 follows nothing"]
+
+
 def test_a_missing_document_is_found(folder):
     rows = pq.read_table(folder / "documents.parquet")
     pq.write_table(rows.slice(1), folder / "documents.parquet")
@@ -219,6 +298,7 @@ def test_a_missing_document_is_found(folder):
         ({"dtype": "uint32"}, "ids of uint32 do not go with a vocabulary of 300"),
         ({"vocabulary_size": 65_537}, "ids of uint16 do not go with a vocabulary of 65537"),
         ({"eos": 300}, "eos 300 is not in a vocabulary of 300"),
+        ({"eos": None}, "eos None is not in a vocabulary of 300"),
         ({"splits": {"train": {}}}, r"lacks splits\.validation"),
     ],
 )

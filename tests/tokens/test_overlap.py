@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from antimatter.execution.scratch import array_path
 from antimatter.execution.workspace import Workspace
+from antimatter.tokenizer.interface import Encoded
 from antimatter.tokens import gram_index, overlap
+from antimatter.tokens.frames import Frame, apart, of_texts, put_on
 from antimatter.tokens.gram_index import MULTIPLIER, grams
 
 SHARDS = 3
@@ -161,6 +163,15 @@ def test_frame_tokens_may_stand_between_documents_as_documents_of_one_id(tmp_pat
     text, bos, eos = [5, 6, 7], [1], [2]
     saved(tmp_path, [[bos, text, eos, bos, text, eos]] * 3, [[text, [2, 1]], [bos, text, eos], []])
     assert found(tmp_path, 2) == [[1.0, 0.0], [0.0, 1.0, 0.0], []]
+
+
+@given(texts=st.lists(st.lists(st.integers(3, 9), max_size=4), max_size=5), front=st.booleans(), back=st.booleans())
+def test_the_texts_are_found_again_among_their_frames(texts, front, back):
+    frame = Frame(1 if front else None, 2 if back else None)
+    framed = put_on(Encoded(*flat(texts)), frame)
+    parts = np.array([str(framed.ids[a:b].tolist()) for a, b in pairwise(apart(framed.starts, frame))], dtype=object)
+    assert len(parts) == len(texts) * (1 + frame.size)
+    assert of_texts(parts, frame).tolist() == [str(text) for text in texts]
 
 
 def test_without_held_out_n_grams_nothing_overlaps(tmp_path):

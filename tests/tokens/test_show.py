@@ -183,6 +183,18 @@ def test_damage_is_found_and_says_what_to_run(project):
         list(show.verified())
 
 
+def test_lengths_of_other_pieces_beside_the_tokenizer_are_damage_too(project):
+    path = project / "data/tokenizer/token_bytes.bin"
+    whole = path.read_bytes()
+    for damaged in (whole[:-2], whole[::-1], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(DamagedTokenizer, match=r"data/tokenizer/token_bytes.bin.*`dvc repro tokenizer`"):
+            list(show.verified())
+    path.unlink()
+    with pytest.raises(MissingData, match="dvc repro tokenizer"):
+        list(show.verified())
+
+
 def test_lengths_of_other_pieces_are_damage_too(project):
     path = project / "data/tokens/token_bytes.bin"
     np.fromfile(path, dtype="<u2")[::-1].tofile(path)
@@ -222,7 +234,16 @@ def test_the_comparison_measures_the_held_out_texts(project, tmp_path, tokenizer
     size = sum(len(text.encode()) for text in texts)
     expected = [f"{size / sum(len(side.encode(text)) for text in texts):.2f}" for side in (tokenizer, other)]
     assert rows["all"][:3] == [str(len(texts)), *expected]
-    assert rows["text"][0] == str(len(texts))
+    assert rows["text"][:2] == [str(len(texts)), "held-out"]
+
+
+def test_of_a_corpus_split_by_position_whole_documents_are_compared(tmp_path, monkeypatch):
+    texts = ["def return class self.x if else " * 30, "the quick brown fox " * 20]
+    monkeypatch.chdir(build(tmp_path / "project", {"wiki": texts}, Tokenize()))
+    (line,) = (line for line in compare.table("data/tokenizer", tmp_path) if line.startswith("text"))
+    size = sum(map(len, texts))
+    told = f"2 whole documents, at most 200 of a source: {size:,} bytes; only their ends are held out"
+    assert line == f"text       {told}"
 
 
 def test_at_most_so_many_documents_of_each_source_are_compared(project, tmp_path):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from antimatter.corpus import shards as corpus_shards
@@ -166,6 +167,13 @@ def test_a_damaged_shard_is_told_by_its_name(documents, damage):
     path = documents / "shard-00002.parquet"
     path.write_bytes(path.read_bytes()[damage])
     with pytest.raises(DamagedShard, match=r"shard-00002\.parquet cannot be read .*Delete it"):
+        list(TokenStream(documents, OneIdAByte(), SETTINGS))
+
+
+def test_a_file_that_is_no_shard_is_refused(documents):
+    path = documents / "shard-00002.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    with pytest.raises(DamagedShard, match=r"shard-00002\.parquet was not written by this version"):
         list(TokenStream(documents, OneIdAByte(), SETTINGS))
 
 

@@ -71,3 +71,27 @@ def test_a_split_with_nothing_to_predict_is_named_with_its_remedy(write_tokens, 
         require_targets(open_tokens(write_tokens(few, enough, name="train")))
     with pytest.raises(TokensError, match=r"'train' holds .* and split 'validation' holds"):
         require_targets(open_tokens(write_tokens(few, few, name="both")))
+
+
+def test_the_last_id_of_the_vocabulary_is_read_and_the_one_behind_it_refused_by_its_place(write_tokens):
+    split = open_tokens(write_tokens(train=[np.array([1, 39, 2]), np.array([1, 39, 40, 2])])).train
+    assert split.read(0, 5).tolist() == [1, 39, 2, 1, 39]
+    with pytest.raises(TokensError, match=r"shard-00001\.bin: token 40 at position 2 is outside the vocabulary of 40"):
+        split.read(4, 3)
+
+
+def of_size(folder, size):
+    """The folder with a vocabulary of so many entries."""
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"vocabulary_size": size}))
+    np.ones(size, dtype="<u2").tofile(folder / "token_bytes.bin")
+    return folder
+
+
+def test_two_bytes_hold_a_vocabulary_of_65536_and_no_larger_one(write_tokens):
+    folder = write_tokens(train=[np.array([1, 65_535, 2])])
+    tokens = open_tokens(of_size(folder, 65_536))
+    assert tokens.train.read(0, 3).tolist() == [1, 65_535, 2]
+    with pytest.raises(TokensError, match="vocabulary of 65537 does not fit uint16"):
+        open_tokens(of_size(folder, 65_537))
+    open_tokens(of_size(write_tokens(name="wide", dtype="uint32"), 65_537))
