@@ -4,6 +4,7 @@ tokenizer/meta.json          kind, main file, special ids
 tokenizer/antimatter.model   SentencePiece's file, read here; other kinds are opened by antimatter.tokenizer
 """
 
+import importlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,9 +60,8 @@ def load(model: Path | None) -> Text:
 
         tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(folder / meta["file"]))
     else:
-        from antimatter.tokenizer.opened import open_tokenizer
-
-        tokenizer = open_tokenizer(folder)
+        # by name: training does not depend on the code of tokenizers, only text does
+        tokenizer = importlib.import_module("antimatter.tokenizer.opened").open_tokenizer(folder)
     eos = specials["eos"]
     silent = {*specials.values(), *meta["markers"].values()} - {eos}
     return Text(
