@@ -30,8 +30,9 @@ class Text:
 
     def after(self, before: Sequence[int], ids: Sequence[int]) -> str:
         """The text that `ids` add after `before`: a leading space, or bytes that finish a character, come out right."""
-        head = self.decode(before)
-        whole = self.decode([*before, *ids])
+        head, whole = self.decode(before), self.decode([*before, *ids])
+        if not whole.startswith(head):
+            head = head.rstrip("\ufffd")  # a character that `before` leaves half spelt
         return whole[len(head) :] if whole.startswith(head) else self.decode(ids)
 
 
