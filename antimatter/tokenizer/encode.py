@@ -30,7 +30,7 @@ from antimatter.tokenizer.vocabulary import BPE, CONTROL, TEXT, WHITESPACE_MARK,
 
 _SLICE_BYTES = 8_000_000  # of text at a time: 4 bytes of room for each
 _LONGEST_REMEMBERED = 64  # bytes; longer units hardly ever come back
-_CACHE_BYTES = 400_000_000
+_CACHE_BYTES = 200_000_000  # two million units: a worker with a shard of 128 MB stays below 1 GB
 
 
 class Cuts(NamedTuple):
@@ -261,6 +261,7 @@ def _encode_texts(  # type: ignore[no-untyped-def]
                     behind = i + 1
                 else:
                     point, behind = decode(data, i)
+                    behind = min(behind, stop)  # broken UTF-8 reaches into no other text
                     if point == SYMBOL_SPACE:
                         point = np.uint32(SPACE)
                 if i == begin:

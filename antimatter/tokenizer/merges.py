@@ -161,7 +161,7 @@ def encode_unit(data, start, end, vocabulary, room, dropout, out, position):  # 
     i = start
     while i < end:
         point, i = decode(data, i)
-        symbols[count] = codes[point]
+        symbols[count] = codes[point] if point < len(codes) else UNKNOWN  # broken UTF-8
         after[count] = count + 1
         before[count] = count - 1
         count += 1

@@ -374,3 +374,13 @@ def test_symbols_that_a_user_defined_have_their_bytes():
     ids = encoder.encode(text)
     assert int(encoder.token_bytes()[ids].sum()) == len(text)
     assert [encoder.pieces()[i] for i in ids if encoder.pieces()[i] in ("\n", "  ")] == ["\n", "  ", "\n", "\n"]
+
+
+@pytest.mark.parametrize("broken", [b"abc\xf0", b"\xf7\xbf\xbf\xbf" * 50, b"\xe6\xbc", b"\xc3"])
+def test_broken_utf8_reaches_into_no_other_text(broken):
+    encoder = SentencePieceBpe(small_model("english"))
+    offsets = pa.py_buffer(np.array([0, len(broken), len(broken) + 7], dtype=np.int32))
+    texts = pa.StringArray.from_buffers(2, offsets, pa.py_buffer(broken + b"the cat"))
+    encoded = encoder.encode_batch(texts)
+    assert encoded.ids[encoded.starts[1] :].tolist() == encoder.encode("the cat")
+    assert encoder.token_bytes()[encoded.ids[: encoded.starts[1]]].sum() == len(broken)
