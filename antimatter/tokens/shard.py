@@ -6,7 +6,7 @@ overlap   overlap.py, through `training_documents` and `held_out_documents`
 settle    the held-out documents that stay -> validation/shard-i.bin, scratch/validation/shard-i.arrow, ledger
 
 With dropout the training text is spelt at random, so its n-grams would meet no held-out one: scratch/plain/shard-i.bin
-holds the same documents spelt without.
+holds the same documents spelt without, and shard-i.npy the length of each.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from antimatter.execution.scratch import array_path, arrow_path, map_arrow, save
 from antimatter.params.tokenize import Tokenize
 from antimatter.text.characters import buffers
 from antimatter.tokenizer.interface import Encoded, Tokenizer
-from antimatter.tokenizer.opened import open_tokenizer
+from antimatter.tokenizer.opened import open_tokenizer, read_meta
 from antimatter.tokens import fit
 from antimatter.tokens.binary import DOCUMENTS, bin_name, dtype_of, read_tokens, tokens_in_pieces, write_tokens
 from antimatter.tokens.dropout import spelt_at_random
@@ -69,10 +69,14 @@ class Split:
         return np.where(are_validation(ids, self.settings), 0, lengths)
 
 
-@functools.lru_cache(maxsize=1)
 def tokenizer_in(folder: Path) -> Tokenizer:
     """The tokenizer of this process: what it remembers of one shard serves the next."""
-    return open_tokenizer(folder)
+    return _remembered(folder.resolve(), read_meta(folder)["digest"])
+
+
+@functools.lru_cache(maxsize=1)
+def _remembered(folder: Path, digest: str) -> Tokenizer:
+    return open_tokenizer(folder)  # the digest tells a folder that was written anew
 
 
 def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:

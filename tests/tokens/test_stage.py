@@ -327,3 +327,15 @@ def test_half_of_the_tokens_and_a_hundred_occurrences_are_reached_exactly():
     assert use["entries_for_half_the_tokens"] == 1
     assert use["used_100_times"] == 1
     assert fit.vocabulary_use(np.array([1000, 100, 0, 99, 2]), [0])["entries_for_half_the_tokens"] == 2
+
+
+def test_a_tokenizer_that_was_written_anew_is_opened_anew(tmp_path, model_path):
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    (folder / "antimatter.model").write_bytes(model_path.read_bytes())
+    publish.publish(folder, "trained", "antimatter.model", {})
+    first = shard_steps.tokenizer_in(folder)
+    assert shard_steps.tokenizer_in(folder) is first
+    (folder / "antimatter.model").write_bytes(small_model("english"))
+    publish.publish(folder, "trained", "antimatter.model", {})
+    assert shard_steps.tokenizer_in(folder).pieces() != first.pieces()
