@@ -142,7 +142,7 @@ def test_of_two_errors_the_first_is_told():
 
 
 SLEEPERS = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from antimatter.execution.local import LocalExecutor
 
@@ -152,6 +152,7 @@ def linger(part):
     return {"part": part}
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests behind an & ignores it
     LocalExecutor(2).map(linger, range(4), lambda index, result: (Path(sys.argv[1]) / f"{index}.done").touch())
 """
 
