@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from antimatter.text.characters import buffers, decode
 from antimatter.text.words import mix
 from antimatter.tokenizer.dictionary import FULL, SEED, Dictionary, find_or_add, hash_step
+from antimatter.tokenizer.errors import UnfitTokenizer
 from antimatter.tokenizer.interface import Encoded
 from antimatter.tokenizer.merges import SPACE, SYMBOL_SPACE, bench, encode_unit, merges_of
 from antimatter.tokenizer.vocabulary import BPE, CONTROL, TEXT, WHITESPACE_MARK, parse, token_bytes, vocabulary
 
 _SLICE_BYTES = 8_000_000  # of text at a time: 4 bytes of room for each
 _LONGEST_REMEMBERED = 64  # bytes; longer units hardly ever come back
-_CACHE_BYTES = 200_000_000  # two million units: a worker with a shard of 128 MB stays below 1 GB
+_CACHE_BYTES = 200_000_000  # about two million units
 
 
 class Cuts(NamedTuple):
@@ -46,14 +47,17 @@ class SentencePieceBpe:
     """A SentencePiece model behind interface.Tokenizer; not for several threads at once."""
 
     def __init__(self, model: bytes, kind: str = "trained", cache_bytes: int = _CACHE_BYTES) -> None:
-        """Raises: ValueError for bytes that are no model.
+        """Raises: UnfitTokenizer for bytes that are no model.
 
         cache_bytes  memory for remembered units; when it is full they are forgotten, all at once
         """
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise UnfitTokenizer(f"{len(model):,} bytes that are no SentencePiece model ({error})") from error
         proto = parse(model)
         self.kind = kind
         self._model = model
-        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         self._entries = vocabulary(model)
         self._cache_bytes = cache_bytes
         self.size = len(self._entries)

@@ -95,8 +95,8 @@ def open_other(name: str, cache: Path) -> Tokenizer:
         return HuggingFace(path)
     try:
         return SentencePieceBpe(path.read_bytes(), "sentencepiece")
-    except Exception as error:  # protobuf and sentencepiece have no error in common
-        raise UnfitTokenizer(f"{name} is no SentencePiece model, or a damaged one ({error}).") from error
+    except UnfitTokenizer as error:
+        raise UnfitTokenizer(f"{name} is no SentencePiece model, or a damaged one: {error}.") from error
 
 
 def held_out(most: int) -> list[pa.Table]:

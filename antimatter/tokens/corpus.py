@@ -1,5 +1,7 @@
 """Tokenization of a whole corpus, step by step, as the stage tells it."""
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,14 @@ def write_curves(folder: Path, occurrences: NDArray[np.int64]) -> None:
         path.write_text("\n".join(["rank,occurrences", *lines]) + "\n", encoding="utf-8")
 
 
+def added_up(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """The sums by name, names in order."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
 def fixed_entries(tokenizer: Tokenizer) -> list[int]:
     """The ids that are in a vocabulary whatever the text: special and byte tokens."""
     byte_tokens = np.flatnonzero(tokenizer.byte_tokens()).tolist()
@@ -161,6 +171,10 @@ def report(
         dropout=split.settings.dropout if split.drops else 0.0,
         validation_documents=sum(result["split_documents"] for result in settled),
         validation_tokens=sum(result["tokens"] for result in settled),
+        tokens_by_source={
+            "training": added_up(result["tokens_by_source"] for result in encoded),
+            "validation": added_up(result["tokens_by_source"] for result in settled),
+        },
         **fit.report(figures),
         vocabulary=fit.vocabulary_use(occurrences, fixed_entries(tokenizer)),
     )

@@ -1,6 +1,6 @@
 """Tokenize one shard of documents, step by step; scratch/ carries what one step leaves to the next.
 
-encode    documents -> train/shard-i.bin; in scratch/ training/shard-i.arrow its rows of documents.parquet,
+encode    documents -> train/shard-i.bin; in scratch/ train/shard-i.arrow its rows of documents.parquet,
           counts/shard-i.npy occurrences of each id, heldout/shard-i.arrow and .bin the held-out documents
 overlap   overlap.py, through `training_documents` and `held_out_documents`
 settle    the held-out documents that stay -> validation/shard-i.bin, scratch/validation/shard-i.arrow, ledger
@@ -35,7 +35,19 @@ from antimatter.tokens.overlap import Documents, shares
 from antimatter.tokens.split import are_validation, cut_of
 
 SLICE_BYTES = 4_000_000
-"""Of text that are encoded at a time: up to 60 bytes of memory each."""
+"""Of text that are encoded at a time; arrays of 8 bytes a token are made of it."""
+
+HELD_OUT = pa.schema(
+    [
+        pa.field("id", pa.binary(16)),
+        pa.field("source", pa.string()),
+        pa.field("origin", pa.string()),
+        pa.field("row", pa.int64()),
+        pa.field("bytes", pa.int64()),
+        pa.field("length", pa.int64()),
+    ]
+)
+"""Held-out documents (split by position: parts of them) of a shard; `length` framed tokens each, in the .bin beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +122,7 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
     save(array_path(places.scratch, "counts", index), occurrences)
     if split.drops:
         save(array_path(places.scratch, "plain", index), np.concatenate(plain_lengths))
-    write_arrow(arrow_path(places.scratch, "training", index), _concatenated(training_rows, DOCUMENTS))
+    write_arrow(arrow_path(places.scratch, "train", index), _concatenated(training_rows, DOCUMENTS))
     write_arrow(arrow_path(places.scratch, "heldout", index), _concatenated(held_out_rows, HELD_OUT))
     return {
         "documents": table.num_rows,
@@ -118,6 +130,7 @@ def encode_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
         "tokens": start,
         "split_documents": sum(rows.num_rows for rows in training_rows),
         "split_bytes": text_bytes,
+        "tokens_by_source": tokens_by_source(training_rows),
         "figures": figures,
         "counts": counts.to_plain(),
     }
@@ -166,26 +179,13 @@ def sides_of(batch: pa.RecordBatch, tokenizer: Tokenizer, split: Split) -> Sides
     return Sides(training, plain, chosen(rest, in_held_out), in_training, in_held_out, measured)
 
 
-HELD_OUT = pa.schema(
-    [
-        pa.field("id", pa.binary(16)),
-        pa.field("source", pa.string()),
-        pa.field("origin", pa.string()),
-        pa.field("row", pa.int64()),
-        pa.field("bytes", pa.int64()),
-        pa.field("length", pa.int64()),
-    ]
-)
-"""Held-out documents (split by position: parts of them) of a shard; `length` framed tokens each, in the .bin beside."""
-
-
 def training_documents(index: int, *, places: Places) -> Documents:
     """The training documents of a shard as `overlap` looks at them: frames are documents of one id."""
     dtype, frame = _known(places)
     if _plain_path(places, index).exists():
         lengths = np.load(array_path(places.scratch, "plain", index))
         return read_tokens(_plain_path(places, index), dtype), apart(_starts(lengths), frame)
-    rows = map_arrow(arrow_path(places.scratch, "training", index))
+    rows = map_arrow(arrow_path(places.scratch, "train", index))
     starts = _starts(rows.column("length").to_numpy())
     return read_tokens(places.output / bin_name("train", index), dtype), apart(starts, frame)
 
@@ -224,12 +224,23 @@ def settle_shard(index: int, *, places: Places, split: Split) -> dict[str, Any]:
     write_shard(places.output / "removed" / shard_name(index), ledger_table("tokenize", index, removals))
     rows = _rows(table, stays, "validation", index, kept.starts)
     write_arrow(arrow_path(places.scratch, "validation", index), _concatenated([rows], DOCUMENTS))
-    return {"tokens": len(kept.ids), "split_documents": len(kept.starts) - 1, "counts": counts.to_plain()}
+    return {
+        "tokens": len(kept.ids),
+        "split_documents": len(kept.starts) - 1,
+        "tokens_by_source": tokens_by_source([rows]),
+        "counts": counts.to_plain(),
+    }
+
+
+def tokens_by_source(rows: list[pa.Table]) -> dict[str, int]:
+    """Tokens of each source, frames included, from rows of documents.parquet."""
+    sums = pa.concat_tables(rows or [DOCUMENTS.empty_table()]).group_by("source").aggregate([("length", "sum")])
+    return dict(sorted(zip(*(sums.column(name).to_pylist() for name in ("source", "length_sum")), strict=True)))
 
 
 def read_rows(scratch: Path, split: str, index: int) -> pa.Table:
     """The documents of one shard of one split, for documents.parquet."""
-    return pa.Table.from_batches([map_arrow(arrow_path(scratch, {"train": "training"}.get(split, split), index))])
+    return pa.Table.from_batches([map_arrow(arrow_path(scratch, split, index))])
 
 
 def _known(places: Places) -> tuple[np.dtype[Any], Frame]:

@@ -180,6 +180,12 @@ def test_what_is_counted_per_source_language_and_entry_is_what_is_there(tmp_path
     entries = [i for i in range(264, 400) if counts[i]]
     assert report["vocabulary"]["entries"] == 136
     assert report["vocabulary"]["used"] == len(entries)
+    rows = pq.read_table(output / "documents.parquet").to_pylist()
+    for split, name in (("train", "training"), ("validation", "validation")):
+        own = [row for row in rows if row["split"] == split]
+        sums = {source: sum(row["length"] for row in own if row["source"] == source) for source in ("one", "two")}
+        assert report["tokens_by_source"][name] == {source: tokens for source, tokens in sums.items() if tokens}
+        assert sum(sums.values()) == report[f"{name}_tokens"]
     lines = (tmp_path / "work/reports/tokenize_frequency.csv").read_text().splitlines()
     assert lines[:2] == ["rank,occurrences", f"1,{counts[264:].max()}"]
 
