@@ -5,6 +5,7 @@
     antimatter explain ID                 what happened to a document, stage by stage
     antimatter duplicates [ID]            a removed duplicate beside the document it left for; the largest clusters
     antimatter tokens show|verify|compare a document in its pieces; is data/tokens whole; another tokenizer on it
+    antimatter trace --step N             which documents a training step read
     antimatter report                     build reports/index.html
     antimatter filter-study [...]         what each filter rule removes, and what other thresholds would
     antimatter train-quality GOOD BAD ..  train the classifier behind the filter signal quality_score
@@ -23,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from antimatter import cli_train
 from antimatter.errors import AntiMatterError
 
 PARAMS = Path("params.yaml")
@@ -102,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     duplicates.set_defaults(run=_duplicates)
 
     _add_tokens(commands.add_parser("tokens", help="a document in its pieces; is data/tokens whole; other tokenizers"))
+
+    cli_train.add_trace(commands.add_parser("trace", help="which documents a training step read"))
 
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())

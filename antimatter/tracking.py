@@ -77,6 +77,14 @@ class StageRun:
         points = [self._entities.Metric(_key(key), float(value), now, step) for key, value in fresh.items()]
         self._log(metrics=points, synchronous=False)
 
+    def went_back(self, step: int) -> None:
+        """Points after `step` may come again; the store keeps both, by time."""
+        self._logged = {key: min(reached, step) for key, reached in self._logged.items()}
+
+    def text(self, name: str, content: str) -> None:
+        """An artifact of the run."""
+        self._client.log_text(self.run_id, content, name)
+
     def tags(self, tags: Mapping[str, str]) -> None:
         """Facts such as model_id."""
         self._log(tags=[self._entities.RunTag(_key(key), str(value)) for key, value in tags.items()])

@@ -23,7 +23,8 @@ from antimatter.params.model import Model
 from antimatter.params.train import Train
 from antimatter.train.job import Job
 from antimatter.train.journal import read_records
-from antimatter.train.launch import Interrupted, launch
+from antimatter.train.launch import Interrupted, TrainingFailed, launch
+from antimatter.watching import Watcher, numbers_of
 
 TOKENS, TOKENIZER, TARGET = Path("data/tokens"), Path("data/tokenizer"), Path("data/model")
 
@@ -39,16 +40,9 @@ def main() -> None:
         origin = provenance(model, train)
         work.tag(model_id=origin["model_id"])
         training = work.scratch / "training"
-        reached = {"train": 0, "validation": 0}
-
-        def forward(record: dict[str, Any]) -> None:
-            kind, step = record["kind"], record["step"]
-            if step > reached.get(kind, step):
-                reached[kind] = step
-                work.observer.metrics(numbers_of(record, "validation." if kind == "validation" else ""), step)
-
+        watcher = Watcher(work.observer, training, TOKENIZER, train.sequence_length)
         for record in read_records(training / "records.jsonl"):  # a kill may have cost the store the last ones
-            forward(record)
+            watcher.metrics(record)
         job = Job(
             model=model,
             train=train,
@@ -58,14 +52,22 @@ def main() -> None:
             processes=work.runtime.processes,
             threads=work.runtime.threads,
             micro_batch=work.runtime.micro_batch,
+            sharding=work.runtime.sharding,
+            activation_checkpointing=work.runtime.activation_checkpointing == "on",
+            prompts=tuple(map(tuple, watcher.prompts(train.samples.prompts))) if train.samples.every else (),
             stage_pid=os.getpid(),
         )
         try:
-            outcome = launch(job, forward)  # prints the progress
+            outcome = launch(job, watcher.see)  # prints the progress
         except Interrupted as error:
             print(f"train: {error}", file=sys.stderr)
             raise KeyboardInterrupt from error
-        work.observer.metrics(numbers_of(outcome.speed, "speed."), train.steps)  # times never enter a report
+        except TrainingFailed:
+            watcher.after_failure()
+            raise
+        work.observer.metrics(
+            numbers_of(outcome.speed, "speed."), outcome.summary["steps"]
+        )  # times never enter a report
         publish(training, work.output / TARGET.name, origin)
         curves = work.folder / "reports"
         curves.mkdir(exist_ok=True)
@@ -103,11 +105,6 @@ def publish(training: Path, target: Path, origin: dict[str, Any]) -> None:
     link_tree(training / "result", target)
     shutil.copytree(TOKENIZER, target / "tokenizer")
     write_json(target / "provenance.json", origin)
-
-
-def numbers_of(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers of a record by metric name."""
-    return {prefix + name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,12 @@ class Observer:
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """A point on curves; called in rising order of step, never twice for one step."""
 
+    def went_back(self, step: int) -> None:
+        """The curves go on from an earlier step: later points come again, with other values."""
+
+    def text(self, name: str, content: str) -> None:
+        """A text file for the reader of the run; a later one of the same name replaces it."""
+
     def tags(self, tags: Mapping[str, str]) -> None:
         """Facts such as model_id."""
 
@@ -49,6 +55,12 @@ class GuardedObserver(Observer):
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self._call("metrics", values, step)
+
+    def went_back(self, step: int) -> None:
+        self._call("went_back", step)
+
+    def text(self, name: str, content: str) -> None:
+        self._call("text", name, content)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         self._call("tags", tags)

@@ -17,6 +17,8 @@ from antimatter.errors import AntiMatterError
 _ALLOWED = {
     "executor": ("local",),
     "device": ("auto", "cpu", "cuda", "mps"),
+    "sharding": ("off", "on", "offload"),
+    "activation_checkpointing": ("off", "on"),
     "tracking": ("mlflow", "off"),
 }
 
@@ -41,6 +43,8 @@ class Runtime:
     processes: int = 0
     threads: int = 0
     micro_batch: int = 0
+    sharding: Literal["off", "on", "offload"] = "off"
+    activation_checkpointing: Literal["off", "on"] = "off"
     tracking: Literal["mlflow", "off"] = "mlflow"
 
     def worker_count(self) -> int:
@@ -90,7 +94,7 @@ def _checked(name: str, value: Any, where: str, known: dict[str, Any]) -> Any:
         raise RuntimeSettingError(f"{where}: {name} is not a runtime setting.{hint}")
     if name in _ALLOWED:
         # a bare `off` is a text in YAML 1.2, but people also write false
-        value = "off" if value is False else value
+        value = {False: "off", True: "on"}.get(value, value) if isinstance(value, bool) else value
         if value not in _ALLOWED[name]:
             raise RuntimeSettingError(f"{where}: {name} is {value!r}; must be one of {', '.join(_ALLOWED[name])}")
     elif not isinstance(value, int) or isinstance(value, bool) or value < 0:

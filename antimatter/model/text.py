@@ -36,6 +36,51 @@ class Text:
         return whole[len(head) :] if whole.startswith(head) else self.decode(ids)
 
 
+class Stream:
+    """Tells the text behind a prompt piece by piece while its tokens are drawn, whole characters only."""
+
+    def __init__(self, text: Text, before: Sequence[int], tell: Callable[[str], None]) -> None:
+        self.text, self.before, self.tell = text, list(before), tell
+        self.ids: list[int] = []
+        self.told = ""
+
+    def add(self, token: int) -> None:
+        """Tell what is certain with this token: bytes that may yet become a character wait for those that follow."""
+        self.ids.append(token)
+        self._tell(self.text.after(self.before, self.ids).rstrip("\ufffd"))
+
+    def finish(self) -> None:
+        """Tell the rest, such as a character that was never completed: all pieces together are `after`'s text."""
+        self._tell(self.text.after(self.before, self.ids))
+
+    def _tell(self, known: str) -> None:
+        if known.startswith(self.told) and len(known) > len(self.told):
+            piece, self.told = known[len(self.told) :], known
+            self.tell(piece)
+
+
+def continued(
+    text: Text,
+    prompts: Sequence[str],
+    write: Callable[..., list[list[int]]],
+    eos: int,
+    on_text: Callable[[str], None] | None = None,
+) -> list[str]:
+    """Each prompt with the text behind it that `write` (generate_batch: prompts, on_token) gives in ids."""
+    heads = [text.encode(prompt) for prompt in prompts]
+    stream = Stream(text, heads[0], on_text) if on_text else None
+
+    def on_token(row: int, token: int) -> None:
+        if stream and token != eos:
+            stream.add(token)
+
+    whole = write([[text.bos, *head] for head in heads], on_token=on_token)
+    if stream:
+        stream.finish()
+    new = [[i for i in ids[1 + len(head) :] if i != eos] for head, ids in zip(heads, whole, strict=True)]
+    return [prompt + text.after(head, ids) for prompt, head, ids in zip(prompts, heads, new, strict=True)]
+
+
 def load(model: Path | None) -> Text:
     """The tokenizer in a model's folder; None: a model that was made, not loaded, and has no folder.
 

@@ -16,6 +16,7 @@ def contradictions(groups: Mapping[str, Any]) -> Found:
     """(place, what is wrong) for every contradiction; a group that is itself wrong is None and judged by nobody."""
     checks: list[tuple[Callable[..., Found], tuple[str, ...]]] = [
         (sequence_fits_context, ("model", "train")),
+        (classes_have_no_common_logits, ("model", "train")),
         (held_out_dialogues_stay_out, ("collect", "conversations")),
         (policies_name_what_exists, ("filter", "collect", "clean")),
         (keepers_are_measured, ("dedup", "filter", "collect", "clean")),
@@ -32,6 +33,13 @@ def sequence_fits_context(model: Any, train: Any) -> Found:
     if train.sequence_length > model.context:
         what = f"is {train.sequence_length}, but model.context has only {model.context} positions"
         yield ("train", "sequence_length"), what
+
+
+def classes_have_no_common_logits(model: Any, train: Any) -> Found:
+    """Adaptive softmax never makes all logits, which label smoothing and z-loss need."""
+    for name in ("label_smoothing", "z_loss"):
+        if model.adaptive_softmax and getattr(train, name):
+            yield ("train", name), f"is {getattr(train, name):g}: it needs all logits, model.adaptive_softmax makes few"
 
 
 def held_out_dialogues_stay_out(collect: Any, conversations: Any) -> Found:

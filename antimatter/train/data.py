@@ -4,7 +4,7 @@ A sample is a window of T + 1 tokens; windows start every T tokens, so each toke
 
     epoch e            reads all N = (tokens - 1) // T windows in the order P(seed, e), a keyed permutation
     cursor c           counts samples since the start: epoch c // N, place c % N
-    step s (from 1)    cursors [(s - 1) B, s B)      B = train.batch_sequences
+    step s (from 1)    cursors [(s - 1) B, s B)      B = train.batch_tokens / T; see interventions.py
     rank r of W, micro-batch k, row i                place (k W + r) micro_batch + i of that step
 
 No iterator, no random state: resuming, skipping and changing the number of processes need nothing but the numbers.
@@ -32,8 +32,13 @@ def window_count(split: Split, length: int) -> int:
 
 
 def samples_of_step(seed: int, step: int, batch: int, windows: int) -> NDArray[np.int64]:
-    """int64 [batch]: the window that each place of step `step` (from 1) reads."""
-    cursors = np.arange((step - 1) * batch, step * batch, dtype=np.int64)
+    """int64 [batch]: the window that each place of step `step` (from 1) reads in a run that was never disturbed."""
+    return samples_at(seed, (step - 1) * batch, batch, windows)
+
+
+def samples_at(seed: int, cursor: int, batch: int, windows: int) -> NDArray[np.int64]:
+    """int64 [batch]: the windows at the cursors [cursor, cursor + batch)."""
+    cursors = np.arange(cursor, cursor + batch, dtype=np.int64)
     samples = np.empty(batch, dtype=np.int64)
     for epoch in range(int(cursors[0]) // windows, int(cursors[-1]) // windows + 1):
         here = cursors // windows == epoch

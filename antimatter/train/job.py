@@ -17,7 +17,7 @@ import torch
 from antimatter.model.config import ModelConfig, from_settings
 from antimatter.model.files import write_text
 from antimatter.params.model import Model
-from antimatter.params.train import Train
+from antimatter.params.train import Balance, Guard, Samples, Train
 from antimatter.train.device import choose_device, choose_micro_batch, choose_precision
 
 
@@ -38,6 +38,12 @@ class Job:
     """Threads of each process; 0 shares the cores out."""
     micro_batch: int = 0
     """Sequences in one forward pass of one process; 0 is as many as should fit."""
+    sharding: str = "off"
+    """off: a whole model on each device; on: shared out over them; offload: and kept in main memory."""
+    activation_checkpointing: bool = False
+    """Compute intermediate results again in the backward pass, for less memory."""
+    prompts: tuple[tuple[int, ...], ...] = ()
+    """train.samples.prompts as token ids: the engine knows no tokenizer."""
     stage_pid: int = 0
     """The process on whose behalf we train: when it is gone, the run saves and stops. 0 watches nobody."""
     attempt: str = ""
@@ -54,9 +60,17 @@ def read_job(path: Path | str) -> Job:
     """The job that `Job.write` wrote. Raises ValueError naming the file if it is something else."""
     try:
         values: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-        values["model"] = Model(**values["model"])
-        values["train"] = Train(**{**values["train"], "checkpoints_at": tuple(values["train"]["checkpoints_at"])})
-        return Job(**{**values, "torchrun": tuple(values.get("torchrun", ()))})
+        model, train = values["model"], values["train"]
+        values["model"] = Model(**{**model, "adaptive_softmax": tuple(model["adaptive_softmax"])})
+        nested = {
+            "checkpoints_at": tuple(train["checkpoints_at"]),
+            "guard": Guard(**train["guard"]),
+            "token_balance": Balance(**train["token_balance"]),
+            "samples": Samples(**{**train["samples"], "prompts": tuple(train["samples"]["prompts"])}),
+        }
+        values["train"] = Train(**{**train, **nested})
+        values["prompts"] = tuple(map(tuple, values["prompts"]))
+        return Job(**{**values, "torchrun": tuple(values["torchrun"])})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a job of this version: {error!r}") from error
 
@@ -71,6 +85,8 @@ class Placement:
     """Processes over all machines."""
     micro_batch: int
     threads: int
+    sharding: str = "off"
+    activation_checkpointing: bool = False
 
 
 def placed(
@@ -90,7 +106,7 @@ def placed(
     if kept and gpus and not job.torchrun and kept["world"] > gpus:
         say(f"this run began with {kept['world']} processes, here are {gpus} GPUs: the result will differ by rounding")
         kept = {"precision": kept["precision"]}
-    asked = {"world": world or job.processes, "threads": job.threads, "micro_batch": job.micro_batch}
+    asked: dict[str, Any] = {"world": world or job.processes, "threads": job.threads, "micro_batch": job.micro_batch}
     for name, value in asked.items():
         if value and name in kept and kept[name] != value:
             say(f"{name} is {value} now, but this run began with {kept[name]} and keeps it, for equal bytes")
@@ -102,8 +118,9 @@ def placed(
     settings = job.train
     length, batch = settings.sequence_length, settings.batch_sequences
     micro_batch = choose_micro_batch(asked_micro, config, length, batch, final_world, device)
-    precision = kept.get("precision") or choose_precision(settings.precision, device)
-    return Placement(device, precision, final_world, micro_batch, threads), config
+    precision = kept.get("precision") or choose_precision(settings.precision, device, named=job.device != "auto")
+    place = Placement(device, precision, final_world, micro_batch, threads, job.sharding, job.activation_checkpointing)
+    return place, config
 
 
 def _cores() -> int:

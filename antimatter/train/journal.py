@@ -1,10 +1,12 @@
-"""What a run writes down as it goes: two CSV files that are part of the result, and records for whoever watches.
+"""What a run writes down as it goes: CSV files that are part of the result, and records for whoever watches.
 
     log.csv          one row each `log_every` steps; equal runs give equal bytes, so it holds no time
     validation.csv   one row each validation
-    records.jsonl    the same and more (speed, seconds, notes), one JSON object a line, each with `kind` and `step`
+    abandoned.csv    rows of log.csv that a rollback took back, with the rollback's number
+    events.jsonl     skipped updates, rollbacks, the end of a run that was given up: on disk before they take effect
+    records.jsonl    all of it and more (speed, seconds, notes), one JSON object a line, each with `kind` and `step`
 
-A run that resumes from step s first cuts all three back to s: no step appears twice.
+A run that resumes from step s first cuts the files back to s: no step appears twice.
 """
 
 import json
@@ -15,24 +17,31 @@ from typing import Any
 
 from antimatter.model.files import write_text
 
-LOG = ("step", "tokens", "epoch", "loss", "learning_rate", "gradient_norm", "loss_scale")
+LOG = (
+    "step", "tokens", "epoch", "loss", "smoothed_loss", "learning_rate", "gradient_norm", "loss_scale", "cursor",
+)  # fmt: skip
 VALIDATION = ("step", "tokens", "loss", "perplexity", "bits_per_byte")
+LASTING = ("rollback", "given_up")
+"""Events that stay when a run resumes from an earlier step: they are why it does."""
 
 
 class Journal:
-    """The three files of one work folder, opened to continue after `step`."""
+    """The files of one work folder, opened to continue after `step`."""
 
     def __init__(self, work: Path, step: int) -> None:
+        self._work = work
         records = work / "records.jsonl"
         self.seconds_before = max((r.get("seconds", 0.0) for r in read_records(records)), default=0.0)
         """Wall seconds of earlier starts, those lost to a kill included."""
-        _cut(work / "log.csv", ",".join(LOG), lambda line: int(line.split(",")[0]) <= step)
-        _cut(work / "validation.csv", ",".join(VALIDATION), lambda line: int(line.split(",")[0]) <= step)
         _cut(records, None, lambda line: json.loads(line)["step"] <= step)
-        self._log, self._validation, self._records = (
-            (work / name).open("a", encoding="utf-8", newline="\n")
-            for name in ("log.csv", "validation.csv", "records.jsonl")
-        )
+        _cut(work / "events.jsonl", None, lambda line: _event_stays(json.loads(line), step))
+        self._records, self._events = _appended(records), _appended(work / "events.jsonl")
+        self._open(step)
+
+    def _open(self, step: int) -> None:
+        for name, columns in (("log.csv", LOG), ("validation.csv", VALIDATION)):
+            _cut(self._work / name, ",".join(columns), lambda line: int(line.split(",")[0]) <= step)
+        self._log, self._validation = _appended(self._work / "log.csv"), _appended(self._work / "validation.csv")
 
     def log(self, row: dict[str, Any]) -> None:
         """A row of log.csv."""
@@ -47,11 +56,31 @@ class Journal:
         self._records.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
         self._records.flush()
 
+    def event(self, kind: str, step: int, **values: Any) -> None:
+        """A line of events.jsonl, on disk when this returns, and of records.jsonl."""
+        self._events.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        _to_disk(self._events)
+        self.record(kind, step, **values)
+
+    def take_back(self, step: int, number: int) -> None:
+        """Rollback `number` goes back to `step`: the rows after it move to abandoned.csv."""
+        self.sync()
+        self._log.close()
+        self._validation.close()
+        path = self._work / "abandoned.csv"
+        if not path.exists():
+            write_text(path, ",".join((*LOG, "rollback")) + "\n")
+        with _appended(path) as abandoned:
+            for line in _whole_lines(self._work / "log.csv")[1:]:
+                if int(line.split(",")[0]) > step:
+                    abandoned.write(f"{line},{number}\n")
+            _to_disk(abandoned)
+        self._open(step)
+
     def sync(self) -> None:
         """Bring all rows to disk: before a checkpoint says that they were written."""
         for file in (self._log, self._validation, self._records):
-            file.flush()
-            os.fsync(file.fileno())
+            _to_disk(file)
 
 
 def csv_line(values: Any) -> str:
@@ -67,8 +96,21 @@ def read_csv(path: Path) -> list[dict[str, float]]:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of records.jsonl; none if there is no such file."""
+    """All whole lines of records.jsonl or events.jsonl; none if there is no such file."""
     return [json.loads(line) for line in _whole_lines(path)]
+
+
+def _event_stays(event: dict[str, Any], step: int) -> bool:
+    return event["kind"] in LASTING or event["step"] <= step
+
+
+def _appended(path: Path) -> Any:
+    return path.open("a", encoding="utf-8", newline="\n")
+
+
+def _to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _whole_lines(path: Path) -> list[str]:

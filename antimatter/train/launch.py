@@ -24,18 +24,18 @@ from typing import Any
 
 import antimatter
 from antimatter.errors import AntiMatterError
-from antimatter.model.files import write_text
 from antimatter.train import checkpoint
+from antimatter.train.data import window_count
 from antimatter.train.job import Job, placed
+from antimatter.train.recovery import is_current, read_interventions
+from antimatter.train.schedule import resolved
 from antimatter.train.tokens import open_tokens, require_targets
+from antimatter.train.watch import Echo, Follower, Record, say
 from antimatter.train.worker import ERROR, STOP
 
 SPAWNS = ("antimatter.train.__main__",)  # started by name (execution/imports.py)
 POLL_SECONDS = 0.1
-QUIET_SECONDS = 60.0
 TAIL_LINES = 40
-
-Record = dict[str, Any]
 
 
 class Interrupted(AntiMatterError, RuntimeError):
@@ -85,26 +85,31 @@ def launch(job: Job, on_record: Callable[[Record], None] = lambda record: None) 
 
 def _resolved(job: Job) -> Job:
     """The job with every open choice made: torchrun must know the number of processes before any worker runs."""
-    saved = checkpoint.newest(Path(job.work) / "checkpoints", say=lambda line: None)  # the worker will say it
     tokens = open_tokens(job.tokens)
     require_targets(tokens)
+    job = dataclasses.replace(job, train=resolved(job.train, window_count(tokens.train, job.train.sequence_length)))
+    work, interventions = Path(job.work), read_interventions(Path(job.work))
+
+    def current(saved: checkpoint.Checkpoint) -> bool:
+        return is_current(saved.state["step"], len(saved.state["interventions"]), interventions)
+
+    saved = checkpoint.newest(work / "checkpoints", lambda line: None, current)  # the worker will say it
     recorded = saved.state["placement"] if saved else None
     if job.torchrun:  # several machines: nodes x processes is not known here, and nobody there can watch our pid
         return dataclasses.replace(job, attempt=uuid.uuid4().hex, processes=job.processes or 1, stage_pid=0)
-    place, _ = placed(job, tokens.vocabulary_size, recorded, 0, _say)
+    place, _ = placed(job, tokens.vocabulary_size, recorded, 0, say)
     return dataclasses.replace(
         job,
         device=place.device,
         processes=place.world,
         threads=place.threads,
-        micro_batch=place.micro_batch,
         stage_pid=job.stage_pid or os.getpid(),
         attempt=uuid.uuid4().hex,
     )
 
 
 def _watch(job: Job, work: Path, on_record: Callable[[Record], None]) -> None:
-    follower, echo = Follower(work, job.attempt), Echo(job.train.steps)
+    follower, echo = Follower(work, job.attempt), Echo()
     last: Record = {}
     with (work / "worker.log").open("ab") as log:
         begin = log.tell()
@@ -183,93 +188,3 @@ def _forwarded_signals(work: Path, process: subprocess.Popen[bytes]) -> Iterator
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Follower:
-    """Reads records.jsonl as the worker writes it; gives each record once, over all starts of the run."""
-
-    def __init__(self, work: Path, attempt: str) -> None:
-        self._path, self._attempt = work / "records.jsonl", attempt
-        self._marker = work / "delivered.json"
-        self._delivered: dict[str, int] = json.loads(self._marker.read_text()) if self._marker.exists() else {}
-        self._offset, self._began, self._changed = 0, False, False
-
-    def new(self) -> Iterator[Record]:
-        """Records since the last call. Nothing before this attempt's own "start": the worker cuts the file first."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._offset if self._began else 0)
-            data = file.read()
-        lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
-        for line in lines:
-            record = json.loads(line)
-            if not self._began and record.get("attempt") != self._attempt:
-                self._offset += len(line)
-                continue
-            self._began = True
-            self._offset += len(line)
-            kind, step = record["kind"], record["step"]
-            if kind in ("train", "validation"):
-                if step <= self._delivered.get(kind, 0):
-                    continue  # computed again after a kill, with the same result
-                self._delivered[kind], self._changed = step, True
-            yield record
-        if not self._began:
-            self._offset = 0
-
-    def remember(self) -> None:
-        """Write down what was delivered."""
-        if self._changed:
-            write_text(self._marker, json.dumps(self._delivered) + "\n")
-            self._changed = False
-
-
-class Echo:
-    """Progress for the person at the terminal: one line that is rewritten, or one line a minute in a log."""
-
-    def __init__(self, steps: int) -> None:
-        self._steps, self._shown = steps, 0.0
-        self._rewrite = sys.stderr.isatty()
-
-    def show(self, record: Record) -> None:
-        """Print notes and validations always, training steps sparsely."""
-        line = describe(record, self._steps)
-        if line is None:
-            return
-        if record["kind"] != "train":
-            _say(("\r\033[K" if self._rewrite else "") + line)
-        elif self._rewrite:
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - self._shown > QUIET_SECONDS:
-            self._shown = time.monotonic()
-            _say(line)
-
-
-def describe(record: Record, steps: int) -> str | None:
-    """One line for a person, or None for records that need none."""
-    step = record["step"]
-    match record["kind"]:
-        case "start":
-            place = f"{record['world']} x {record['device']}, {record['precision']}"
-            return (
-                f"train: {'resumes after' if step else 'starts at'} step {step} of {steps} "
-                f"({place}, micro-batch {record['micro_batch']})"
-            )
-        case "train":
-            left = (steps - step) * record["tokens"] / step / max(1e-9, record["tokens_per_second"])
-            return (
-                f"train: step {step}/{steps}  loss {record['loss']:.4f}  {record['tokens_per_second']:,.0f} tokens/s  "
-                f"{left / 60:.0f} min left"
-            )
-        case "validation":
-            bits = record["bits_per_byte"]
-            per_byte = "" if bits is None else f"  {bits:.4f} bits/byte"
-            return f"train: step {step}  validation loss {record['loss']:.4f}{per_byte}"
-        case "note":
-            return f"train: {record['text']}"
-    return None
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

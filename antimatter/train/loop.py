@@ -1,263 +1,304 @@
-"""The training loop: read, forward, backward, step; log, validate, save.
+"""The training loop: step, look, judge; log, validate, save; go back where the guard says so.
 
-The loss of a step is the sum over all its tokens, on all processes and micro-batches, divided by their number: how the
-batch is spread changes nothing but the order of additions. A step that overflowed in fp16 is skipped, but has consumed
-its samples and its place in the schedule.
+What a step was like is read while the device already computes the next one. So a verdict comes one step late, before
+that next update is applied: a rollback discards it.
 """
 
 import contextlib
 import math
-import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
-
 from antimatter.errors import AntiMatterError
-from antimatter.model import AntiMatter
-from antimatter.model.config import ModelConfig, flops_per_token, plain
+from antimatter.model import generate
+from antimatter.model.config import flops_per_token
 from antimatter.train import checkpoint, result
-from antimatter.train.data import dropout_seed, places_of_rank, read_windows, samples_of_step, window_count
-from antimatter.train.device import autocast, peak_flops
-from antimatter.train.job import Job, Placement
+from antimatter.train.balance import ABSORB_EVERY
+from antimatter.train.checkpoint import CheckpointFailed
+from antimatter.train.data import samples_at
+from antimatter.train.device import peak_flops
+from antimatter.train.frequency import frequency_classes
+from antimatter.train.guard import GuardGaveUp, Intervention, Seen, Verdict
 from antimatter.train.journal import Journal
-from antimatter.train.loss import LossOf
-from antimatter.train.optimizer import LossScale, adamw, restore_state, state_by_name
-from antimatter.train.peers import Peers
-from antimatter.train.schedule import learning_rate
-from antimatter.train.speed import Clock
-from antimatter.train.tokens import Tokens
+from antimatter.train.parallel import eager
+from antimatter.train.post_mortem import write_post_mortem
+from antimatter.train.recovery import plain, write_interventions
+from antimatter.train.speed import Clock, memory_bytes
+from antimatter.train.step import Fetched, Figures
+from antimatter.train.training import Training
 from antimatter.train.validation import validate
+from antimatter.train.writer import Writer
 
-MOST_OVERFLOWS = 20
-"""fp16 overflows in a row after which no scale will help."""
-MOST_PENDING = 20
-"""Steps whose figures may wait on the device before somebody looks at them."""
-
-
-class TrainingDiverged(AntiMatterError, ArithmeticError):
-    """A loss or gradient is not a finite number."""
+KEPT_STABLE = 3
+"""Sound checkpoints to go back to, each `guard.distance` steps or more before the next."""
 
 
-class Training:
-    """One run in one process. Call `restore` with a checkpoint, if there is one, then `run`."""
+class Loop:
+    """Runs a `Training` to its end. `journal` and `clock` are rank 0's and everybody's."""
 
-    def __init__(
-        self, job: Job, config: ModelConfig, place: Placement, tokens: Tokens, peers: Peers, say: Callable[[str], None]
-    ) -> None:
-        self.settings, self.work, self.place, self.tokens, self.peers = job.train, Path(job.work), place, tokens, peers
-        self.device = f"cuda:{peers.local_rank}" if place.device == "cuda" else place.device
-        self.windows = window_count(tokens.train, self.settings.sequence_length)
-        self.step_tokens = self.settings.batch_sequences * self.settings.sequence_length
-        self.model = AntiMatter(config, self.settings.seed).to(self.device)
-        self.parameters = list(self.model.parameters())
-        self.optimizer = adamw(self.model, self.settings, place.device)
-        self.scale = LossScale(place.device, self.settings, enabled=place.precision == "fp16")
-        loss: torch.nn.Module = LossOf(self.model, chunked=place.device == "cpu")
-        if place.device == "cuda" and self.settings.compile:
-            loss = self._compiled(loss, say)
-        if peers.world > 1:
-            ids = [peers.local_rank] if place.device == "cuda" else None
-            loss = DistributedDataParallel(loss, device_ids=ids, gradient_as_bucket_view=True)
-        self.loss = loss
-        self.step, self.skipped, self.overflows = 0, 0, 0
-        self.best: dict[str, float] | None = None
-        self.pending: list[tuple[int, Tensor]] = []
+    def __init__(self, training: Training, journal: Journal | None, clock: Clock) -> None:
+        self.training, self.journal, self.clock = training, journal, clock
+        self.settings, self.peers = training.settings, training.peers
+        self.root = training.work / "checkpoints"
+        self.writer = Writer(self.root) if journal else None
+        self.classes_V = frequency_classes(training.tokens.token_counts)
+        self.pending: Fetched | None = None
+        self.stopping = False
 
-    def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """Go on after a checkpoint. Raises AntiMatterError if it belongs to other settings or tokens."""
-        state = saved.state
-        differing = [key for key, value in self._identity().items() if state["identity"].get(key) != value]
-        if differing:
-            raise AntiMatterError(
-                f"{saved.folder} belongs to another run ({', '.join(differing)} differ): going on would mix the two. "
-                f"Remove {self.work} to start anew, or restore what it was trained with."
-            )
-        self.model.load_weights(saved.weights(), str(saved.folder))
-        restore_state(self.optimizer, self.model, saved.optimizer())
-        self.scale.restore(state["loss_scale"])
-        self.step, self.skipped, self.overflows = state["step"], state["skipped"], state["overflows_in_a_row"]
-        self.best = state["best_validation"]
-
-    def run(self, journal: Journal | None, clock: Clock, should_stop: Callable[[], bool]) -> bool:
+    def run(self, should_stop: Callable[[], bool]) -> bool:
         """Train until the last step (True) or until any process is asked to stop (False, after saving).
 
-        `journal` is rank 0's. Raises TrainingDiverged when a figure is not finite.
+        Raises: GuardGaveUp when nothing more can be tried; CheckpointFailed when a checkpoint cannot be written.
         """
-        settings = self.settings
-        stopping = False
-        while self.step < settings.steps and not stopping:
-            self.step += 1
-            self.pending.append((self.step, self._one_step(self.step)))
-            stopping = self.peers.any(should_stop())
-            last = self.step == settings.steps
-            validating = last or self.step % settings.validate_every == 0
-            keeping = self.step in settings.checkpoints_at
-            saving = stopping or self.step % settings.save_every == 0
-            if self._logged(self.step) or validating or keeping or saving or len(self.pending) >= MOST_PENDING:
-                self._look(journal, clock)
-            if validating:
-                self._validate(journal, clock)
-            if journal and keeping:
-                result.keep_weights(self.model, self.work, self.step)
-            if journal and saving:
-                self._save(journal, clock)
-            if validating or keeping or saving:
-                clock.skip()
-        if self.step < settings.steps:
+        try:
+            self._steps(should_stop)
+            self._finish()
+        except BaseException:
+            if self.writer:
+                with contextlib.suppress(CheckpointFailed):  # why we leave is the news
+                    self.writer.wait()
+            raise
+        finally:
+            self.training.loader.close()
+        return not self.stopping
+
+    def _steps(self, should_stop: Callable[[], bool]) -> None:
+        training = self.training
+        while True:
+            step = training.step + 1
+            weights = training.balance.weights(step)
+            sums = training.stepper.forward_backward(
+                step, training.cursor(step), weights, training.counts_V, should_stop()
+            )
+            if not self._look():  # at the step before, while the device is at this one
+                training.stepper.discard()
+                continue
+            if self.stopping:
+                training.stepper.discard()
+                self._save()
+                break
+            figures = training.stepper.update(sums, training.rate(step), *training.guard.thresholds())
+            training.step, self.pending = step, Fetched(step, figures, sums)
+            if not self._after(step):
+                continue
+            if step == self.settings.steps:
+                break
+
+    def _after(self, step: int) -> bool:
+        """What is due after `step`; False if the step had to be taken back."""
+        training, settings = self.training, self.settings
+        if training.counts_V is not None and step % ABSORB_EVERY == 0:
+            training.absorb_counts()
+        last = step == settings.steps
+        validating = last or step % settings.validate_every == 0
+        saving = step % settings.save_every == 0
+        keeping = step in settings.checkpoints_at
+        sampling = settings.samples.every > 0 and (last or step % settings.samples.every == 0)
+        if not (validating or saving or keeping or sampling):
+            return True
+        if not self._look():
             return False
-        if journal:
-            journal.sync()
-            result.finish(self.model, self.work, self._facts(), self._speed(clock))
+        if last:
+            self.stopping = False  # there is nothing left to stop
+        if validating:
+            self._validate()
+        if keeping:
+            self._keep(result.chosen_folder(training.work, step))
+        if saving and not last:
+            self._save()
+        if sampling and self.journal and training.place.sharding == "off":
+            self._sample()
+        self.clock.skip()
         return True
 
-    def _one_step(self, step: int) -> Tensor:
-        """One optimizer step. Returns fp32 [3], on the device: sum of own losses, gradient norm, loss scale."""
-        settings, place, peers = self.settings, self.place, self.peers
-        rate = learning_rate(settings, step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        samples = samples_of_step(settings.seed, step, settings.batch_sequences, self.windows)
-        accumulation = settings.batch_sequences // (peers.world * place.micro_batch)
-        places = places_of_rank(peers.rank, peers.world, place.micro_batch, accumulation)
-        total = torch.zeros((), device=self.device)
-        scale = self.scale.current()
-        self.loss.train()
-        with autocast(place.device, place.precision):  # one context: each weight is cast once a step, not once a pass
-            for k, places_k in enumerate(places):
-                inputs, targets = self._load(samples[places_k])
-                if self.model.config.dropout:
-                    torch.manual_seed(dropout_seed(settings.seed, step, peers.rank, k))
-                alone = peers.world > 1 and k < accumulation - 1
-                # no_sync around forward too: DDP decides in the forward pass whether this backward communicates
-                with self.loss.no_sync() if alone else contextlib.nullcontext():  # type: ignore[operator]
-                    loss = self.loss(inputs, targets)
-                    with torch.autocast(place.device, enabled=False):
-                        # DDP averages gradients: times world makes it their sum
-                        self.scale.scaler.scale(loss * (peers.world / self.step_tokens)).backward()
-                total += loss.detach()
-        norm = self.scale.step(self.optimizer, self.parameters, settings.gradient_clip)
-        self.optimizer.zero_grad(set_to_none=True)
-        return torch.stack([total, norm, scale])
+    # what a step was like
 
-    def _load(self, samples: Any) -> tuple[Tensor, Tensor]:
-        """int64 [B, T] inputs and targets on the device."""
-        rows = torch.from_numpy(read_windows(self.tokens.train, samples, self.settings.sequence_length))
-        if self.place.device == "cuda":
-            rows = rows.pin_memory()
-        rows = rows.to(self.device, non_blocking=True)
-        return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
-
-    def _look(self, journal: Journal | None, clock: Clock) -> None:
-        """Fetch the figures of all pending steps at once, judge them, log the ones that are due."""
-        if not self.pending:
-            return
-        figures = torch.stack([figure for _, figure in self.pending]).cpu().double()
-        losses = [total / self.step_tokens for total in self.peers.sum(figures[:, 0].tolist())]
-        speed = clock.went_on(len(self.pending), len(self.pending) * self.step_tokens)
-        for (step, _), loss, norm, scale in zip(
-            self.pending, losses, figures[:, 1].tolist(), figures[:, 2].tolist(), strict=True
-        ):
-            self._judge(step, loss, norm, scale)
-            if journal and self._logged(step):
-                row = {
-                    "step": step,
-                    "tokens": step * self.step_tokens,
-                    "epoch": step * self.settings.batch_sequences / self.windows,
-                    "loss": loss,
-                    "learning_rate": learning_rate(self.settings, step),
-                    "gradient_norm": norm,
-                    "loss_scale": scale,
-                }
-                journal.log(row)
-                journal.record("train", **row, tokens_per_second=speed, seconds=clock.seconds())
-        self.pending.clear()
-
-    def _judge(self, step: int, loss: float, norm: float, scale: float) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
-            self.overflows = 0
-            return
-        self.skipped, self.overflows = self.skipped + 1, self.overflows + 1
-        if self.scale.enabled and self.overflows < MOST_OVERFLOWS:
-            return
-        samples = samples_of_step(self.settings.seed, step, self.settings.batch_sequences, self.windows)
-        why = f"{self.overflows} fp16 overflows in a row, loss scale {scale:g}" if self.scale.enabled else "not finite"
-        raise TrainingDiverged(
-            f"step {step}: loss {loss}, gradient norm {norm} ({why}). Its samples (windows of "
-            f"{self.settings.sequence_length} training tokens): {', '.join(map(str, samples.tolist()))}. "
-            f"The last checkpoint before it is sound. Lower train.learning_rate, raise train.warmup_steps, or look at "
-            f"the data."
-        )
-
-    def _logged(self, step: int) -> bool:
-        return step in (1, self.settings.steps) or step % self.settings.log_every == 0
-
-    def _validate(self, journal: Journal | None, clock: Clock) -> None:
-        settings, place = self.settings, self.place
-        score = validate(
-            self.model, self.tokens, settings.validation_sequences, settings.sequence_length, place.micro_batch,
-            place.precision, self.peers,
+    def _look(self) -> bool:
+        """Read the pending step, judge it, log it. False: it made the run go back."""
+        if self.pending is None:
+            return True
+        figures, self.pending = self.pending.read(), None
+        if self.writer:
+            self._tell_written(self.writer.check())
+        self.clock.went_on(self.settings.batch_tokens)
+        training = self.training
+        overflow = training.scale.enabled and not math.isfinite(figures.norm) and math.isfinite(figures.loss)
+        training.overflows += overflow
+        training.skips += figures.skipped and not overflow
+        verdict = training.guard.observe(
+            Seen(
+                step=figures.step, loss=figures.loss, norm=figures.norm, overflow=overflow, skipped=figures.skipped,
+                scale=figures.scale if training.scale.enabled else None,
+            )
         )  # fmt: skip
-        if self.best is None or score.loss < self.best["loss"]:
-            self.best = {"step": self.step, "loss": score.loss}
-        if journal:
-            row = {"step": self.step, "tokens": self.step * self.step_tokens, **vars(score)}
-            journal.validation(row)
-            journal.record("validation", **row, seconds=clock.seconds())
+        self._log(figures)
+        if self.journal and figures.skipped and not overflow:
+            self.journal.event("skipped", figures.step, loss=_finite(figures.loss), gradient_norm=_finite(figures.norm),
+                               reason=verdict.reason, cursor=training.cursor(figures.step))  # fmt: skip
+        self.stopping = figures.stop
+        if verdict.action in ("rollback", "stop"):
+            self._go_back(verdict, figures)
+            return False
+        self._promote(figures.step)
+        return True
 
-    def _save(self, journal: Journal, clock: Clock) -> None:
-        journal.sync()
-        state = {
-            "step": self.step,
-            "cursor": self.step * self.settings.batch_sequences,
-            "tokens": self.step * self.step_tokens,
-            "loss_scale": self.scale.state(),
-            "skipped": self.skipped,
-            "overflows_in_a_row": self.overflows,
-            "best_validation": self.best,
-            "placement": vars(self.place),
-            "identity": self._identity(),
+    def _log(self, figures: Figures) -> None:
+        step, settings, training = figures.step, self.settings, self.training
+        if not self.journal or not (step in (1, settings.steps) or step % settings.log_every == 0):
+            return
+        row: dict[str, Any] = {
+            "step": step,
+            "tokens": step * settings.batch_tokens,
+            "epoch": (training.cursor(step) + settings.batch_sequences) / training.windows,
+            "loss": figures.loss,
+            "smoothed_loss": _finite(training.guard.average),
+            "learning_rate": training.rate(step),
+            "gradient_norm": figures.norm,
+            "loss_scale": figures.scale,
+            "cursor": training.cursor(step),
         }
-        environment = {"torch": torch.__version__, "python": platform.python_version(), "steady": clock.state()}
-        moments = state_by_name(self.optimizer, self.model)
-        weights = self.model.published_weights()
-        checkpoint.save(self.work / "checkpoints", self.step, weights, moments, state, environment)
-        journal.record("checkpoint", self.step, seconds=clock.seconds())
+        self.journal.log(row)
+        rate = self.clock.interval()
+        speed = {"tokens_per_second": rate, "mfu": self._mfu(rate), "memory": memory_bytes()}
+        row |= {**speed, "steps": settings.steps, "seconds": self.clock.seconds()}
+        del row["step"]
+        self.journal.record("train", step, **row)
 
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with a run that goes on from it; flat, in JSON's own types."""
-        groups = {"model": plain(self.model.config), "train": vars(self.settings)}
-        flat = {f"{g}.{k}": list(v) if isinstance(v, tuple) else v for g, vs in groups.items() for k, v in vs.items()}
-        return {**flat, "tokens digest": self.tokens.digest, "tokenizer digest": self.tokens.tokenizer_digest}
+    def _mfu(self, rate: float | None) -> float | None:
+        peak = self._peak()
+        flops = flops_per_token(self.training.model.config, self.settings.sequence_length)
+        return rate * flops / (peak[0] * self.peers.world) if rate and peak else None
 
-    def _facts(self) -> dict[str, Any]:
-        samples = self.step * self.settings.batch_sequences
-        return {
-            "steps": self.step,
-            "tokens": self.step * self.step_tokens,
-            "epochs": samples / self.windows,
-            "precision": self.place.precision,
-            "skipped_steps": self.skipped,
-        }
+    def _peak(self) -> tuple[float, str] | None:
+        return peak_flops(self.training.place.device, self.training.place.precision)
 
-    def _speed(self, clock: Clock) -> dict[str, Any]:
-        flops = flops_per_token(self.model.config, self.settings.sequence_length)
-        peak = peak_flops(self.place.device, self.place.precision)
-        return clock.summary(self.step * self.step_tokens, flops, peak, self.peers.world) | vars(self.place)
+    # going back
 
-    def _compiled(self, loss: torch.nn.Module, say: Callable[[str], None]) -> torch.nn.Module:
-        """`loss` compiled and tried once on a real shape, or as it was, with a line that says why."""
+    def _go_back(self, verdict: Verdict, figures: Figures) -> None:
+        """Return to an earlier checkpoint as the guard says. Raises GuardGaveUp if it says no more."""
+        training, work = self.training, self.training.work
+        if self.writer:
+            self._tell_written(self.writer.wait())
+        batch = self.settings.batch_sequences
+        whole: list[int] = []
+        if self.journal:
+            present = [step for step in checkpoint.stable_steps(self.root) if step in training.stable]
+            whole = [s for s in present if checkpoint.read(self.root / checkpoint.name_of(s), self._note) is not None]
+        stable = self.peers.list_from_first(whole)
+        cursor = training.cursor(figures.step)
+        samples = samples_at(self.settings.seed, cursor, batch, training.windows).tolist()
         try:
-            compiled = torch.compile(loss, dynamic=False)
-            shape = (self.place.micro_batch, self.settings.sequence_length)
-            trial = torch.zeros(shape, dtype=torch.int64, device=self.device)
-            with autocast(self.place.device, self.place.precision):
-                compiled(trial, trial).backward()
-        except Exception as error:  # whatever the compiler lacks here, eager mode trains the same model
-            say(f"torch.compile does not work here ({str(error).splitlines()[0]}); training goes on without it")
-            compiled = loss
-        self.optimizer.zero_grad(set_to_none=True)
-        return compiled  # type: ignore[return-value]
+            if verdict.action == "stop":
+                raise training.guard.gave_up(verdict.reason, figures.step)
+            intervention = training.guard.go_back(verdict.reason, figures.step, stable, batch)
+        except GuardGaveUp as error:
+            if self.journal:
+                self.journal.event("given_up", figures.step, reason=str(error), cursor=cursor, samples=samples)
+                path = write_post_mortem(training, figures, samples, str(error))
+                raise GuardGaveUp(f"{error} What is known about the last steps: {path}") from error
+            raise
+        if self.journal:
+            write_interventions(work, training.guard.interventions)  # before anything is undone
+            checkpoint.reject_after(self.root, intervention.target_step)
+            self.journal.event("rollback", figures.step, **_told(intervention), loss=_finite(figures.loss),
+                               gradient_norm=_finite(figures.norm), samples=samples)  # fmt: skip
+            self.journal.take_back(intervention.target_step, intervention.number)
+        self.peers.any(False)  # nobody reads before the first process has tidied up
+        saved = None
+        if intervention.target_step:
+            saved = checkpoint.read(self.root / checkpoint.name_of(intervention.target_step), self._note)
+            if saved is None:
+                raise AntiMatterError(f"{self.root}: the checkpoint of step {intervention.target_step} has vanished")
+        training.restore(saved, training.guard.interventions)
+        self.clock.skip()
+
+    def _promote(self, now: int) -> None:
+        """Mark the checkpoints that have proved sound. Decided from steps alone, on every process alike."""
+        training, guard = self.training, self.training.guard
+        for saved in [step for step in training.saved if guard.stable(step, now)]:
+            training.saved.remove(saved)
+            # apart from one another: to go back again means to go back further
+            if not training.stable or saved >= training.stable[-1] + guard.settings.distance:
+                training.stable.append(saved)
+                if self.writer:
+                    self.writer.promote(saved)
+
+    # what is due
+
+    def _validate(self) -> None:
+        training, settings = self.training, self.settings
+        score = validate(
+            eager(training.loss), training.model, training.tokens,
+            settings.validation_sequences, settings.sequence_length, training.place.micro_batch,
+            training.place.precision, self.peers, self.classes_V,
+        )  # fmt: skip
+        training.plateau.validated(score.loss)
+        training.by_frequency = list(score.by_frequency)
+        if training.best is None or score.loss < training.best["loss"]:
+            training.best = {"step": training.step, "loss": score.loss}
+            if settings.keep_best:
+                self._keep(result.best_folder(training.work, training.step))
+        if self.journal:
+            row = {"step": training.step, "tokens": training.step * settings.batch_tokens, **vars(score)}
+            self.journal.validation(row)
+            self.journal.record("validation", **row, seconds=self.clock.seconds())
+
+    def _keep(self, folder: Path) -> None:
+        weights = self.training.weights()
+        if self.journal:
+            result.keep_weights(self.training, weights, folder)
+
+    def _save(self) -> None:
+        self.training.saved.append(self.training.step)
+        snapshot = self.training.snapshot()
+        if not self.writer or not self.journal:
+            return
+        self.journal.sync()
+        snapshot["environment"] |= {"steady": self.clock.state()}
+        self.writer.save(**snapshot)
+        # the oldest that may yet become stable stays: with few steps between saves, none would get there
+        self.writer.retain(stable=KEPT_STABLE, also=tuple(self.training.saved[:1]))
+        if self.settings.keep_best:
+            result.drop_former_best(self.training)
+
+    def _tell_written(self, steps: Sequence[int]) -> None:
+        for step in steps:
+            if self.journal:
+                self.journal.record("checkpoint", step, seconds=self.clock.seconds())
+
+    def _sample(self) -> None:
+        options = generate.Sampling(temperature=0.0, suppress=(), eos=self.training.tokens.eos)
+        prompts = [list(prompt) for prompt in self.training.prompts]
+        texts = generate.generate_batch(self.training.model, prompts, self.settings.samples.tokens, options)
+        assert self.journal
+        self.journal.record("sample", self.training.step, ids=texts, prompt_lengths=[len(p) for p in prompts])
+
+    def _finish(self) -> None:
+        if self.writer:
+            self._tell_written(self.writer.wait())
+        training = self.training
+        if self.stopping:
+            return
+        weights = training.weights()
+        if self.journal:
+            self.journal.sync()
+            result.finish(training, weights, self._speed())
+
+    def _speed(self) -> dict[str, Any]:
+        training, peak = self.training, self._peak()
+        flops = flops_per_token(training.model.config, self.settings.sequence_length)
+        tokens = training.step * self.settings.batch_tokens
+        return self.clock.summary(tokens, flops, peak, self.peers.world) | vars(training.place)
+
+    def _note(self, text: str) -> None:
+        if self.journal:
+            self.journal.record("note", self.training.step, text=text)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None  # JSON has no inf
+
+
+def _told(intervention: Intervention) -> dict[str, Any]:
+    return plain([intervention])[0]

@@ -1,17 +1,140 @@
-"""AdamW, its state by parameter name, and the fp16 loss scale."""
+"""What moves the weights: AdamW alone, or Muon for the matrices of the blocks beside it; state by parameter name.
+
+A step is skipped on the device: torch's fused kernels and our Muon read `found_inf` there, and the host does not wait.
+"""
+
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from antimatter.errors import AntiMatterError
 from antimatter.model import AntiMatter
 from antimatter.params.train import Train
+from antimatter.train.muon import Muon
+from antimatter.train.shards import full, is_shared_out, shared_out_like
 
-LOWEST_SCALE, HIGHEST_SCALE = 1.0, 2.0**24
+PACKED = "queries_keys_values.weight"
+"""Three matrices on top of one another, one for each of the three."""
+
+
+class OptimizerStateError(AntiMatterError, ValueError):
+    """What a checkpoint holds of the optimizer does not fit this model."""
+
+
+class Optimizer:
+    """Moves the parameters of `model`, which are already on their device and shared out, if they shall be."""
+
+    def __init__(self, model: AntiMatter, settings: Train, device: str) -> None:
+        self._model = model
+        matrices = {
+            name: parameter
+            for name, parameter in model.named_parameters()
+            if settings.optimizer == "muon" and name.startswith("blocks.") and parameter.dim() == 2
+        }
+        others = [parameter for name, parameter in model.named_parameters() if name not in matrices]
+        # offloaded parameters lie in main memory, wherever the model computes
+        adam = _adamw(others, settings, others[0].device.type if others else device)
+        self._fused: bool = adam.param_groups[0]["fused"]
+        self._at = next(model.parameters()).device
+        for parameter in others:  # torch would make this in the first step; made here, it is always all there
+            step = torch.zeros((), device=parameter.device if self._fused else "cpu")
+            moments = {key: torch.zeros_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
+            adam.state[parameter] = {"step": step, **moments}
+        self.parts: list[torch.optim.Optimizer] = [adam]
+        """What shares the parameters out among themselves."""
+        if matrices:
+            groups = [
+                {"params": [p for name, p in matrices.items() if name.endswith(PACKED)], "parts": 3},
+                {"params": [p for name, p in matrices.items() if not name.endswith(PACKED)], "parts": 1},
+            ]
+            rate, decay = settings.learning_rate, settings.weight_decay
+            self.parts.append(Muon(groups, rate, settings.muon_momentum, decay))
+
+    def step(self, rate: float, skip: Tensor) -> None:
+        """Apply the gradients at learning rate `rate`.
+
+        skip: fp32 scalar on the device; 1 leaves weights, moments and step counts as they are, to the bit, and 0
+        applies. Only where AdamW has no fused kernel does the host wait for it.
+        """
+        skip = skip.to(self._at)
+        left_out = not self._fused and skip.item()
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            if isinstance(part, Muon) or self._fused:
+                part.found_inf = skip  # type: ignore[attr-defined]
+            if not left_out:
+                part.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, and free them."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def state(self, keep: bool = True) -> dict[str, Tensor]:
+        """Moments and step counts, "<parameter>:exp_avg", ":exp_avg_sq", ":step", or ":momentum", without padding.
+
+        They lie where they are, in the very memory that the next step changes: whoever keeps them copies them. All
+        processes call this together if parameters are shared out; then those with `keep` get whole tensors on the CPU,
+        and one at a time is whole on a device.
+        """
+        found = {}
+        for key, (name, value) in self._state().items():
+            whole = full(value)
+            if keep:
+                rows = whole if whole.dim() == 0 else self._model.unpadded(name, whole)
+                found[key] = (rows.cpu() if is_shared_out(value) else rows).contiguous()
+        return found
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """The inverse of state. An empty one makes the optimizer as it was before its first step.
+
+        Raises OptimizerStateError naming all that is missing, unknown or misshapen; then nothing has changed.
+        """
+        own = self._state()
+        shapes = {key: self._unpadded_shape(name, value) for key, (name, value) in own.items()}
+        problems = [f"{key} is missing" for key in own if state and key not in state]
+        problems += [f"{key} is not known" for key in state if key not in own]
+        problems += [
+            f"{key} is {list(state[key].shape)}, expected {list(shapes[key])}"
+            for key in own
+            if key in state and state[key].shape != shapes[key]
+        ]
+        if problems:
+            raise OptimizerStateError(
+                f"the optimizer's state does not fit this model: {'; '.join(problems)}. Its checkpoint is of another "
+                "model or another train.optimizer: restore those settings, or remove it to start anew."
+            )
+        for key, (name, value) in own.items():
+            whole = torch.zeros(value.shape, dtype=value.dtype, device=value.device)
+            if state:
+                (whole if whole.dim() == 0 else self._model.unpadded(name, whole)).copy_(state[key])
+            value.copy_(shared_out_like(whole, value))
+
+    def _state(self) -> dict[str, tuple[str, Tensor]]:
+        """Key in a checkpoint -> (parameter, live tensor)."""
+        return {
+            f"{name}:{key}": (name, value)
+            for name, parameter in self._model.named_parameters()
+            for part in self.parts
+            if parameter in part.state
+            for key, value in part.state[parameter].items()
+        }
+
+    def _unpadded_shape(self, name: str, value: Tensor) -> torch.Size:
+        return self._model.unpadded(name, torch.empty(value.shape, device="meta")).shape if value.dim() else value.shape
 
 
 def adamw(model: AntiMatter, settings: Train, device: str) -> torch.optim.AdamW:
+    """AdamW over all parameters: what `Optimizer` is without muon."""
+    return _adamw(model.parameters(), settings, device)
+
+
+def _adamw(parameters: Iterable[nn.Parameter], settings: Train, device: str) -> torch.optim.AdamW:
     """AdamW with decoupled decay on matrices only; fused where the device has the kernel."""
-    parameters = list(model.parameters())
+    parameters = list(parameters)
     groups = [
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
@@ -21,69 +144,18 @@ def adamw(model: AntiMatter, settings: Train, device: str) -> torch.optim.AdamW:
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         eps=settings.epsilon,
-        fused=device in ("cuda", "cpu"),
+        fused=fused_kernel_skips(device),
     )
 
 
-def state_by_name(optimizer: torch.optim.Optimizer, model: AntiMatter) -> dict[str, Tensor]:
-    """Moments and step counts, "<parameter>:exp_avg", ":exp_avg_sq", ":step"; on the CPU, without padding."""
-    state = {}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            rows = value if value.dim() == 0 else model.unpadded(name, value)
-            state[f"{name}:{key}"] = rows.detach().cpu().contiguous()
-    return state
-
-
-def restore_state(optimizer: torch.optim.Optimizer, model: AntiMatter, state: dict[str, Tensor]) -> None:
-    """The inverse of state_by_name. An empty state (every step so far overflowed) leaves the optimizer fresh.
-
-    Raises KeyError if a parameter has no moments in it.
-    """
-    if not state:
-        return
-    for name, parameter in model.named_parameters():
-        moments: dict[str, Tensor] = {}
-        for key in ("exp_avg", "exp_avg_sq"):
-            moments[key] = torch.zeros_like(parameter)
-            model.unpadded(name, moments[key]).copy_(state[f"{name}:{key}"])
-        fused = optimizer.param_groups[0]["fused"]
-        moments["step"] = state[f"{name}:step"].to(parameter.device if fused else "cpu", copy=True)
-        optimizer.state[parameter] = moments
-
-
-class LossScale:
-    """torch's GradScaler, kept between 1 and 2^24 (torch has neither bound); does nothing unless the run is fp16."""
-
-    def __init__(self, device: str, settings: Train, enabled: bool) -> None:
-        self.enabled, self.device = enabled, device
-        self.scaler = torch.amp.GradScaler(device, init_scale=settings.initial_loss_scale, enabled=enabled)
-
-    def current(self) -> Tensor:
-        """The scale, fp32 scalar on the device; nothing waits for the device here."""
-        return self.scaler.scale(torch.ones((), device=self.device))
-
-    def step(self, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], clip: float) -> Tensor:
-        """Unscale, clip, step unless a gradient overflowed, adapt the scale. Returns the norm before clipping."""
-        self.scaler.unscale_(optimizer)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if clip > 0:
-            torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
-        self.scaler.step(optimizer)
-        self.scaler.update()
-        if self.enabled:
-            self.scaler.update(new_scale=self.current().clamp(LOWEST_SCALE, HIGHEST_SCALE))
-        return norm
-
-    def state(self) -> dict[str, float | int]:
-        """What a checkpoint keeps."""
-        state = self.scaler.state_dict()
-        return {"scale": state["scale"], "growth_tracker": state["_growth_tracker"]} if self.enabled else {}
-
-    def restore(self, state: dict[str, float | int]) -> None:
-        """The inverse of state."""
-        if self.enabled:
-            whole = self.scaler.state_dict()
-            self.scaler.load_state_dict(
-                {**whole, "scale": state["scale"], "_growth_tracker": int(state["growth_tracker"])}
-            )
+def fused_kernel_skips(device: str) -> bool:
+    """Whether the device has a fused AdamW, and one that found_inf stops: tried on a single number."""
+    number = nn.Parameter(torch.ones(1, device=device))
+    number.grad = torch.ones_like(number)
+    try:
+        trial = torch.optim.AdamW([number], fused=True)
+        trial.found_inf = torch.ones((), device=device)  # type: ignore[attr-defined]
+        trial.step()
+    except RuntimeError:
+        return False
+    return number.item() == 1.0

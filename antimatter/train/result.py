@@ -1,55 +1,116 @@
 """What a finished run leaves: result/ (the model), summary.json (the same bytes each time), speed.json (never).
 
+    result/model.safetensors, config.json     the last step
+    result/training.json                      what trace needs: length, epochs, every time the run went back
+    result/checkpoints/step_XXXXXXXX/         weights of chosen steps, with metadata.json
+    result/checkpoints/best/                  weights of the best validation, where asked for
+
 summary.json is written last: whoever finds it finds everything.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from antimatter.model import AntiMatter
+from torch import Tensor
+
 from antimatter.model.config import parameter_count
 from antimatter.model.files import sync, write_text
-from antimatter.train.checkpoint import name_of
+from antimatter.train.checkpoint import name_of, steps
 from antimatter.train.journal import read_csv
+from antimatter.train.recovery import plain
+from antimatter.train.training import Training
 
 LAST_ROWS = 10
+FORMAT = 1
 
 
-def keep_weights(model: AntiMatter, work: Path, step: int) -> None:
-    """Publish the weights of `step` as result/checkpoints/step_XXXXXXXX, whole or not at all."""
-    target = work / "result" / "checkpoints" / name_of(step)
-    writing = target.with_name(f".writing-{target.name}")
+def keep_weights(training: Training, weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Write the weights of this step as a model folder with metadata.json, whole or not at all."""
+    writing = folder.with_name(f".writing-{folder.name}")
     shutil.rmtree(writing, ignore_errors=True)
-    model.save_pretrained(writing)
-    shutil.rmtree(target, ignore_errors=True)  # of an earlier start, with the same bytes
-    os.rename(writing, target)
-    sync(target.parent)
+    training.model.save_pretrained(writing, weights)
+    metadata = {
+        "step": training.step,
+        "tokens": training.step * training.settings.batch_tokens,
+        "smoothed_train_loss": training.guard.average,
+        "best_validation": training.best,
+        "precision": training.place.precision,
+    }
+    _write_json(writing / "metadata.json", metadata)
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier start, with the same bytes
+    os.rename(writing, folder)
+    sync(folder.parent)
 
 
-def finish(model: AntiMatter, work: Path, facts: dict[str, Any], speed: dict[str, Any]) -> None:
-    """Write result/, speed.json and, last, summary.json. `facts` is what only the loop knows."""
-    model.save_pretrained(work / "result")
-    write_text(work / "speed.json", json.dumps(speed, indent=2) + "\n")
-    write_text(work / "summary.json", json.dumps(summarise(model, work, facts), indent=2) + "\n")
+def chosen_folder(work: Path, step: int) -> Path:
+    """Where the weights of a chosen step are kept."""
+    return work / "result" / "checkpoints" / name_of(step)
 
 
-def summarise(model: AntiMatter, work: Path, facts: dict[str, Any]) -> dict[str, Any]:
+def best_folder(work: Path, step: int) -> Path:
+    """Where the weights wait that may turn out to be the best."""
+    return work / "best" / name_of(step)
+
+
+def drop_former_best(training: Training) -> None:
+    """Remove weights that were the best once, unless a checkpoint to which the run may return says they still are."""
+    root = training.work / "checkpoints"
+    states = [json.loads((root / name_of(s) / "state.json").read_text(encoding="utf-8")) for s in steps(root)]
+    known = [training.best, *(state["best_validation"] for state in states)]
+    needed = {name_of(int(best["step"])) for best in known if best}
+    for folder in (training.work / "best").glob("step_*"):
+        if folder.name not in needed:
+            shutil.rmtree(folder)
+
+
+def finish(training: Training, weights: Mapping[str, Tensor], speed: dict[str, Any]) -> None:
+    """Write result/, speed.json and, last, summary.json."""
+    work = training.work
+    training.model.save_pretrained(work / "result", weights)
+    facts = _facts(training)
+    _write_json(work / "result" / "training.json", {"format": FORMAT, **facts})
+    if training.settings.keep_best and training.best:
+        target = work / "result" / "checkpoints" / "best"
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(best_folder(work, int(training.best["step"])), target)
+    _write_json(work / "speed.json", speed)
+    _write_json(work / "summary.json", summarise(training, facts))
+
+
+def _facts(training: Training) -> dict[str, Any]:
+    settings = training.settings
+    samples = training.cursor(training.step + 1)
+    return {
+        "steps": training.step,
+        "tokens": training.step * settings.batch_tokens,
+        "epochs": samples / training.windows,
+        "precision": training.place.precision,
+        "overflowed_steps": training.overflows,
+        "skipped_steps": training.skips,
+        "interventions": plain(training.guard.interventions),
+    }
+
+
+def summarise(training: Training, facts: dict[str, Any]) -> dict[str, Any]:
     """Content of summary.json, from the CSV files and `facts`."""
-    count = parameter_count(model.config)
-    losses = [row["loss"] for row in read_csv(work / "log.csv")]
+    count = parameter_count(training.model.config)
+    rows = read_csv(training.work / "log.csv")
+    losses = [row["loss"] for row in rows]
     validations: list[dict[str, Any]] = [
         {"step": int(row["step"]), "loss": row["loss"], "perplexity": row["perplexity"],
          "bits_per_byte": None if row["bits_per_byte"] != row["bits_per_byte"] else row["bits_per_byte"]}
-        for row in read_csv(work / "validation.csv")
+        for row in read_csv(training.work / "validation.csv")
     ]  # fmt: skip
     last = losses[-LAST_ROWS:]
     return {
         "parameters": count.total,
         "parameters_without_embeddings": count.blocks,
         **facts,
+        "rollbacks": len(facts["interventions"]),
         "train_loss": {
             "first": losses[0],
             "last": sum(last) / len(last),
@@ -57,7 +118,11 @@ def summarise(model: AntiMatter, work: Path, facts: dict[str, Any]) -> dict[str,
         },
         "validation": {
             "first": validations[0],
-            "last": validations[-1],
+            "last": validations[-1] | {"loss_by_token_frequency": training.by_frequency},
             "best": min(validations, key=lambda row: row["loss"]),
         },
     }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")

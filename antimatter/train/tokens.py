@@ -3,6 +3,7 @@
     data/tokens/meta.json                dtype, counts, digests (format 2)
     data/tokens/train/shard-00000.bin    BOS t t t t EOS BOS t t EOS ...     little-endian uint16 or uint32, no header
     data/tokens/token_bytes.bin          uint16 per vocabulary entry: UTF-8 bytes it stands for, 0 for control tokens
+    data/tokens/token_counts.bin         int64 per vocabulary entry: how often it stands in the training split
 
 A split is one long sequence, its shards end to end. Reads are plain file reads at a position: a memory map of the
 whole split would count every page ever touched as this process's memory (nanoGPT#287).
@@ -90,6 +91,8 @@ class Tokens:
     validation: Split
     token_bytes: NDArray[np.int64]
     """[V]: UTF-8 bytes each token stands for."""
+    token_counts: NDArray[np.int64]
+    """[V]: occurrences in the training split."""
 
 
 def open_tokens(folder: Path | str) -> Tokens:
@@ -109,7 +112,7 @@ def open_tokens(folder: Path | str) -> Tokens:
         problems.append(f"meta.json has format {meta.get('format')!r}, this version reads {FORMAT}")
     if meta.get("dtype") not in _DTYPES:
         problems.append(f"meta.json has dtype {meta.get('dtype')!r}, expected uint16 or uint32")
-    needed = ("vocabulary_size", "digest", "tokenizer_digest", "splits", "token_bytes", "bos", "eos")
+    needed = ("vocabulary_size", "digest", "tokenizer_digest", "splits", "token_bytes", "token_counts", "bos", "eos")
     problems += [f"meta.json lacks {key!r}" for key in needed if key not in meta]
     problems += [f"meta.json lacks split {s!r}" for s in ("train", "validation") if s not in meta.get("splits", {})]
     if problems:
@@ -119,15 +122,19 @@ def open_tokens(folder: Path | str) -> Tokens:
     size = int(meta["vocabulary_size"])
     if size > 2 ** (8 * dtype.itemsize):
         problems.append(f"vocabulary of {size} does not fit {meta['dtype']}")
-    bytes_path = folder / meta["token_bytes"]
-    found = bytes_path.stat().st_size if bytes_path.is_file() else None
-    if found != 2 * size:
-        problems.append(f"{bytes_path.name}: {_size(found)}, expected {2 * size} bytes (uint16 per vocabulary entry)")
+    tables = {}
+    for key, kind in (("token_bytes", "uint16"), ("token_counts", "int64")):
+        path, width = folder / meta[key], np.dtype(kind).itemsize
+        found = path.stat().st_size if path.is_file() else None
+        if found == width * size:
+            tables[key] = np.fromfile(path, dtype=np.dtype(kind).newbyteorder("<")).astype(np.int64)
+        else:
+            problems.append(f"{path.name}: {_size(found)}, expected {width * size} bytes ({kind} per vocabulary entry)")
     if problems:
         raise _damaged(folder, problems)
-    token_bytes = np.fromfile(bytes_path, dtype="<u2").astype(np.int64)
     bos, eos = meta["bos"], int(meta["eos"])
-    return Tokens(folder, size, meta["digest"], meta["tokenizer_digest"], bos, eos, train, validation, token_bytes)
+    digests = meta["digest"], meta["tokenizer_digest"]
+    return Tokens(folder, size, *digests, bos, eos, train, validation, tables["token_bytes"], tables["token_counts"])
 
 
 def require_targets(tokens: Tokens) -> None:

@@ -4,6 +4,7 @@ Exit codes: 0 finished, 75 stopped on request and resumable (EX_TEMPFAIL), anyth
 """
 
 import contextlib
+import dataclasses
 import os
 import signal
 import time
@@ -15,13 +16,17 @@ import torch
 
 from antimatter.errors import AntiMatterError
 from antimatter.train import checkpoint
+from antimatter.train.data import window_count
 from antimatter.train.device import choose_device
 from antimatter.train.job import Job, placed
 from antimatter.train.journal import Journal
-from antimatter.train.loop import Training
+from antimatter.train.loop import Loop
 from antimatter.train.peers import Peers
+from antimatter.train.recovery import is_current, read_interventions
+from antimatter.train.schedule import resolved
 from antimatter.train.speed import Clock
 from antimatter.train.tokens import open_tokens
+from antimatter.train.training import Training
 
 INTERRUPTED = 75
 LOCK_SECONDS = 30.0
@@ -48,17 +53,22 @@ def work_on(job: Job) -> int:
         if peers.any((work / "summary.json").exists()):
             return 0
         tokens = open_tokens(job.tokens)
-        root = work / "checkpoints"
-        saved = checkpoint.newest(root, say) if peers.rank == 0 else None  # the one who holds the lock chooses
+        job = dataclasses.replace(job, train=resolved(job.train, window_count(tokens.train, job.train.sequence_length)))
+        root, interventions = work / "checkpoints", read_interventions(work)
+
+        def current(saved: checkpoint.Checkpoint) -> bool:
+            return is_current(saved.state["step"], len(saved.state["interventions"]), interventions)
+
+        saved = checkpoint.newest(root, say, current) if peers.rank == 0 else None  # who holds the lock chooses
         step = peers.from_first(saved.state["step"] if saved else 0)
         if step and saved is None:
             saved = checkpoint.read(root / checkpoint.name_of(step), say)
         recorded = saved.state["placement"] if saved else None
         place, config = placed(job, tokens.vocabulary_size, recorded, peers.world, say)
         torch.set_num_threads(place.threads)
-        training = Training(job, config, place, tokens, peers, say)
-        if saved:
-            training.restore(saved)
+        training = Training(job, config, place, tokens, peers, say, fit=not job.micro_batch and not saved)
+        if saved or interventions:
+            training.restore(saved, interventions)
         journal = None
         if peers.rank == 0:
             checkpoint.sweep(root, step)
@@ -66,10 +76,10 @@ def work_on(job: Job) -> int:
         steady = saved.environment["steady"] if saved else {}
         clock = Clock(journal.seconds_before if journal else 0.0, steady)
         if journal:
-            journal.record("start", step, attempt=job.attempt, **vars(place))
+            journal.record("start", step, attempt=job.attempt, steps=job.train.steps, **vars(training.place))
             for note in notes:
                 journal.record("note", step, text=note)
-        finished = training.run(journal, clock, stop.asked)
+        finished = Loop(training, journal, clock).run(stop.asked)
         if journal and not finished:
             (work / STOP).unlink(missing_ok=True)  # obeyed: the next start shall not find it
             why = stop.reason or "asked to stop on another process"

@@ -30,6 +30,7 @@ def write_tokens(tmp_path):
             shards = [{"file": f"{split}/shard-00000.bin", "tokens": start}]
             splits[split] = {"tokens": start, "documents": len(documents), "shards": shards}
         np.where(np.arange(VOCABULARY) < 8, 0, 3).astype("<u2").tofile(folder / "token_bytes.bin")
+        np.ones(VOCABULARY, dtype="<i8").tofile(folder / "token_counts.bin")
         names = ("id", "source", "origin", "split", "shard", "start", "length")
         types = (pa.binary(16), pa.string(), pa.string(), pa.string(), pa.int32(), pa.int64(), pa.int64())
         columns = pa.schema(list(zip(names, types, strict=True)))
@@ -43,6 +44,7 @@ def write_tokens(tmp_path):
             "digest": "d",
             "bos": 1,
             "eos": 2,
+            "token_counts": "token_counts.bin",
         }
         (folder / "meta.json").write_text(json.dumps({**meta, "splits": splits, "token_bytes": "token_bytes.bin"}))
         return open_tokens(folder)

@@ -19,7 +19,7 @@ from stages import evaluate, train
 
 PARAMETERS = """
 model: {layers: 1, width: 16, heads: 2, feed_forward: 32, context: 16, vocabulary_multiple: 16}
-train: {steps: 4, sequence_length: 16, batch_sequences: 4, warmup_steps: 1, log_every: 1, validate_every: 2,
+train: {steps: 4, sequence_length: 16, batch_tokens: 64, warmup_steps: 1, log_every: 1, validate_every: 2,
         validation_sequences: 4, save_every: 2, precision: fp32}
 evaluate: {prompts: [the cat], max_new_tokens: 5}
 """

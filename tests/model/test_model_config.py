@@ -1,6 +1,9 @@
 import dataclasses
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from antimatter.model import AntiMatter, ModelConfig
 from antimatter.model.config import flops_per_token, from_json, from_settings, parameter_count, to_json
@@ -21,13 +24,23 @@ def test_the_specified_model_is_300m_without_its_embeddings():
     assert parameter_count(SPECIFIED).embeddings == 50257 * 1024 + 2048 * 1024
 
 
-@pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("feed_forward", [16, 40])
-def test_the_formula_counts_what_torch_counts(tied, feed_forward):
-    shape = {"layers": 3, "width": 16, "heads": 2, "feed_forward": feed_forward, "context": 9, "tied_embeddings": tied}
-    config = ModelConfig(vocabulary_size=37, vocabulary_multiple=1, **shape)
+@given(
+    head=st.sampled_from(
+        [{}, {"tied_embeddings": False}, {"tied_embeddings": False, "adaptive_softmax": (5, 20, 30)},
+         {"tied_embeddings": False, "adaptive_softmax": (9,), "adaptive_softmax_divisor": 1.5}]
+    ),
+    positions=st.sampled_from(["learned", "rope"]),
+    norm=st.sampled_from(["layer", "rms"]),
+    qk_norm=st.booleans(),
+    feed_forward=st.sampled_from([16, 40]),
+)  # fmt: skip
+def test_the_formula_counts_what_torch_counts(head, positions, norm, qk_norm, feed_forward):
+    shape = {"layers": 3, "width": 64, "heads": 2, "feed_forward": feed_forward, "context": 9}
+    options = {"positions": positions, "norm": norm, "qk_norm": qk_norm, **head}
+    config = ModelConfig(vocabulary_size=37, vocabulary_multiple=1, **shape, **options)
     model = AntiMatter(config)
-    embeddings = sum(p.numel() for n, p in model.named_parameters() if "embedding" in n or n.startswith("head"))
+    outside = ("token_embedding", "position_embedding", "head", "adaptive")
+    embeddings = sum(p.numel() for n, p in model.named_parameters() if n.startswith(outside))
     total = sum(p.numel() for p in model.parameters())
     assert parameter_count(config) == (total, embeddings, total - embeddings)
 
@@ -45,11 +58,54 @@ def test_a_token_of_the_specified_model_costs_2_73_gigaflops():
     assert round(flops_per_token(SPECIFIED, 2048) / 1e9, 4) == 2.7266
 
 
+def test_only_what_multiplies_costs_and_a_window_saves():
+    base = flops_per_token(SPECIFIED, 2048)
+    without_positions = dataclasses.replace(SPECIFIED, positions="rope")
+    assert flops_per_token(without_positions, 2048) == base
+    window = dataclasses.replace(SPECIFIED, attention_window=512)
+    assert base - flops_per_token(window, 2048) == 12 * 24 * 1024 * (2048 - 512)
+    assert flops_per_token(window, 300) == flops_per_token(SPECIFIED, 300)
+    untied = dataclasses.replace(SPECIFIED, tied_embeddings=False)
+    assert flops_per_token(untied, 2048) == base
+    adaptive = dataclasses.replace(untied, adaptive_softmax=(4000, 20000))
+    assert base - flops_per_token(adaptive, 2048) == 6 * 1024 * (50257 - 4002)
+
+
+def test_the_profiles_have_a_gguf_form_and_each_option_without_one_is_named():
+    leaky = dataclasses.replace(SPECIFIED, activation="leaky_relu", tied_embeddings=False, attention_window=2048)
+    assert SPECIFIED.not_exportable() == leaky.not_exportable() == []
+    for name, value, reason in [
+        ("positions", "rope", "model.positions: rope"),
+        ("attention_window", 100, "model.attention_window: 100"),
+        ("norm", "rms", "model.norm: rms"),
+        ("qk_norm", True, "model.qk_norm: true"),
+        ("activation", "relu_squared", "model.activation: relu_squared"),
+        ("adaptive_softmax", (10, 20), "model.adaptive_softmax: [10, 20]"),
+    ]:
+        assert dataclasses.replace(SPECIFIED, **{name: value}).not_exportable() == [reason]
+
+
 def test_config_json_describes_the_whole_shape():
-    assert from_json(to_json(SPECIFIED), "config.json") == SPECIFIED
+    everything = ModelConfig(
+        vocabulary_size=300, tied_embeddings=False, adaptive_softmax=(10, 20), positions="rope", rope_base=5e5,
+        norm="rms", qk_norm=True, attention_window=9, activation="relu_squared", dropout=0.1,
+    )  # fmt: skip
+    for config in (SPECIFIED, everything):
+        assert from_json(json.loads(json.dumps(to_json(config))), "config.json") == config
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"architecture": "gpt2"}, {"rotary": True}])
+def test_a_config_from_before_an_option_has_its_default():
+    old = to_json(SPECIFIED)
+    for name in ("positions", "rope_base", "attention_window", "norm", "qk_norm", "adaptive_softmax"):
+        del old[name]
+    assert from_json(old, "config.json") == SPECIFIED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"format": 2}, {"architecture": "gpt2"}, {"rotary": True}, {"positions": "alibi"}, {"layers": "4"}, {"heads": 0},
+     {"qk_norm": 1}, {"adaptive_softmax": 5}, {"adaptive_softmax": ["x"]}, {"width": [16]}],
+)  # fmt: skip
 def test_a_config_of_another_kind_is_refused_by_name(change):
     with pytest.raises(ValueError, match=r"somewhere/config\.json"):
         from_json(to_json(SPECIFIED) | change, "somewhere/config.json")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from antimatter.model.text import Text, load
+from antimatter.model.text import Stream, Text, load
 from antimatter.tokenizer.publish import publish, publish_trained
 from antimatter.tokenizer.vocabulary import CONTROL
 from tests.tokenizer.small_models import EXACT, lines, small_model, train
@@ -61,3 +61,27 @@ def test_ids_that_finish_a_character_add_this_character(text):
     prompt, whole = text.encode("the "), text.encode("the \u5b57!")
     for begun in range(len(prompt) + 1, len(whole) - 1):
         assert text.after(whole[:begun], whole[begun:]) == "\u5b57!"
+
+
+def test_a_character_is_told_once_all_its_tokens_are_there(text):
+    prompt, whole = text.encode("the "), text.encode("the \u5b57\u5b57!")
+    told: list[str] = []
+    stream = Stream(text, prompt, told.append)
+    after_each = []
+    for token in whole[len(prompt) :]:
+        stream.add(token)
+        after_each.append("".join(told))
+    assert set(after_each) == {"", "\u5b57", "\u5b57\u5b57", "\u5b57\u5b57!"}
+    stream.finish()
+    assert "".join(told) == "\u5b57\u5b57!"
+
+
+def test_a_character_that_is_never_finished_is_told_at_the_end(text):
+    prompt, whole = text.encode("the"), text.encode("the quick \u5b57")
+    told: list[str] = []
+    stream = Stream(text, prompt, told.append)
+    for token in whole[len(prompt) : -1]:
+        stream.add(token)
+    assert "".join(told) == " quick "
+    stream.finish()
+    assert "".join(told) == text.after(prompt, whole[len(prompt) : -1]) != " quick "

@@ -4,12 +4,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
 from antimatter.model import AntiMatter, ModelConfig, ModelError
 
 SHAPE = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "context": 12}
 CONFIG = ModelConfig(vocabulary_size=37, vocabulary_multiple=16, **SHAPE)
 TOKENS = torch.arange(24).view(2, 12)
+OPTIONS = [
+    {},
+    {"tied_embeddings": False},
+    {"tied_embeddings": False, "adaptive_softmax": (10, 20)},
+    {"positions": "rope", "norm": "rms", "qk_norm": True, "activation": "relu_squared"},
+    {"attention_window": 5, "activation": "leaky_relu"},
+]
 
 
 def trained(config: ModelConfig, steps: int = 3) -> AntiMatter:
@@ -63,11 +73,17 @@ def test_attention_equals_its_definition():
     assert torch.allclose(attention(hidden), expected, atol=1e-6)
 
 
-def test_leaky_relu_is_an_activation_too():
-    leaky = ModelConfig(vocabulary_size=37, activation="leaky_relu", leaky_slope=0.1, **SHAPE)
-    layer = AntiMatter(leaky, seed=1).blocks[0].feed_forward
-    inner = layer.expansion(torch.ones(1, 1, 16))
-    assert torch.equal(layer(torch.ones(1, 1, 16)), layer.projection(torch.where(inner > 0, inner, 0.1 * inner)))
+def test_the_feed_forward_layer_computes_the_activation_that_is_asked_for():
+    definitions = {
+        "gelu_tanh": lambda x: 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3))),
+        "leaky_relu": lambda x: torch.where(x > 0, x, 0.1 * x),
+        "relu_squared": lambda x: torch.where(x > 0, x * x, 0.0),
+    }
+    for name, activation in definitions.items():
+        config = ModelConfig(vocabulary_size=37, activation=name, leaky_slope=0.1, initial_std=0.5, **SHAPE)
+        layer = AntiMatter(config, seed=1).blocks[0].feed_forward
+        inner = layer.expansion(torch.ones(1, 1, 16))
+        assert torch.allclose(layer(torch.ones(1, 1, 16)), layer.projection(activation(inner)), atol=1e-5), name
 
 
 def test_fresh_weights_follow_gpt2():
@@ -105,13 +121,56 @@ def test_input_beyond_the_context_is_an_error_that_names_it():
         AntiMatter(CONFIG)(torch.zeros(1, 13, dtype=torch.int64))
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_a_saved_model_comes_back_equal(tmp_path, tied):
-    model = trained(ModelConfig(vocabulary_size=37, vocabulary_multiple=16, tied_embeddings=tied, **SHAPE)).eval()
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_activation_checkpointing_changes_no_bit_of_a_gradient(options, dropout):
+    gradients = []
+    for checkpointing in (False, True):
+        model = AntiMatter(ModelConfig(vocabulary_size=37, dropout=dropout, **SHAPE, **options), seed=5)
+        model.activation_checkpointing = checkpointing
+        torch.manual_seed(0)
+        F.cross_entropy(model(TOKENS, TOKENS // 9).flatten(0, 1), TOKENS.roll(1).flatten()).backward()
+        gradients.append([p.grad for p in model.parameters()])
+    assert all(torch.equal(plain, again) for plain, again in zip(*gradients, strict=True))
+
+
+def test_activation_checkpointing_computes_each_block_twice_in_training_alone():
+    model = AntiMatter(CONFIG)
+    model.activation_checkpointing = True
+    passes = []
+    model.blocks[0].feed_forward.register_forward_pre_hook(lambda *_: passes.append(model.training))
+    model(TOKENS).sum().backward()
+    model.eval()(TOKENS).sum().backward()
+    assert passes == [True, True, False]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_saved_model_comes_back_equal(tmp_path, options):
+    model = trained(ModelConfig(vocabulary_size=37, vocabulary_multiple=16, **SHAPE, **options)).eval()
     model.save_pretrained(tmp_path)
     back = AntiMatter.from_pretrained(tmp_path)
     assert back.config == model.config and not back.training
     assert torch.equal(back(TOKENS), model(TOKENS))
+
+
+def test_weights_that_are_spread_over_processes_come_and_go_whole(tmp_path):
+    options = {"tied_embeddings": False, "adaptive_softmax": (10, 20), "qk_norm": True}
+    model, other = (
+        AntiMatter(ModelConfig(vocabulary_size=37, vocabulary_multiple=16, **SHAPE, **options), seed) for seed in (1, 2)
+    )
+    expected = other.published_weights()
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+        model.load_weights(expected, "memory")
+        published = model.published_weights()
+    finally:
+        torch.distributed.destroy_process_group()
+    assert isinstance(model.token_embedding.weight, DTensor) and model.token_embedding.weight.shape == (48, 16)
+    assert not any(isinstance(tensor, DTensor) for tensor in published.values())
+    assert published.keys() == expected.keys()
+    assert all(torch.equal(published[name], expected[name]) for name in expected)
 
 
 def test_files_hold_no_padding_and_a_tied_matrix_once(tmp_path):
@@ -140,6 +199,15 @@ def test_a_later_format_is_refused(tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"format": 2}))
     with pytest.raises(ModelError, match="format 2"):
+        AntiMatter.from_pretrained(tmp_path)
+
+
+def test_a_folder_of_another_architecture_is_refused_by_its_name(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_layer": 12}))
+    with pytest.raises(ModelError, match=r"architecture 'gpt2'.*reads architecture 'antimatter'"):
+        AntiMatter.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(ModelError, match="not a description of a model"):
         AntiMatter.from_pretrained(tmp_path)
 
 

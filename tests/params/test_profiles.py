@@ -124,7 +124,7 @@ def test_a_profile_is_right_and_has_the_size_that_its_name_says(name):
 @pytest.mark.parametrize("name", ["antimatter-300m", "antimatter-500m"])
 def test_the_large_profiles_train_as_the_specification_says(name):
     train = groups(name)["train"]
-    assert train.batch_sequences * train.sequence_length == 131_072
+    assert train.batch_tokens == 131_072
     assert 0 <= train.steps * 131_072 - 12_800_000_000 < 131_072
     assert (train.learning_rate, train.final_learning_rate_fraction, train.warmup_steps) == (6e-4, 0.1, 2000)
     assert (train.beta1, train.beta2, train.weight_decay, train.gradient_clip) == (0.9, 0.95, 0.1, 1.0)
@@ -134,7 +134,7 @@ def test_the_large_profiles_train_as_the_specification_says(name):
 def test_the_small_profiles_train_as_the_specification_says():
     scratch, compact = groups("scratch-16m"), groups("compact-32k")
     train = scratch["train"]
-    assert train.batch_sequences * train.sequence_length == 32_768
+    assert train.batch_tokens == 32_768
     assert (train.steps, train.learning_rate, train.warmup_steps) == (12_207, 6e-4, 469)
     assert train.learning_rate * train.final_learning_rate_fraction == pytest.approx(6e-5)
     assert (scratch["model"].context, scratch["tokenizer"].kind) == (1024, "gpt2")

@@ -34,7 +34,7 @@ model: {layers: 1, width: 32, heads: 2, feed_forward: 64, context: 32}
 train:
   steps: 12
   sequence_length: 32
-  batch_sequences: 4
+  batch_tokens: 128
   warmup_steps: 2
   learning_rate: 1.0e-3
   log_every: 2

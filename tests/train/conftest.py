@@ -11,18 +11,21 @@ import torch
 
 from antimatter.params.model import Model
 from antimatter.params.train import Train
-from antimatter.train import checkpoint
+from antimatter.train import checkpoint, recovery
+from antimatter.train.data import window_count
 from antimatter.train.job import Job, placed
 from antimatter.train.journal import Journal
-from antimatter.train.loop import Training
+from antimatter.train.loop import Loop
 from antimatter.train.peers import Peers
+from antimatter.train.schedule import resolved
 from antimatter.train.speed import Clock
 from antimatter.train.tokens import open_tokens
+from antimatter.train.training import Training
 
 VOCABULARY = 40
 MODEL = Model(layers=1, width=16, heads=2, feed_forward=32, context=16, vocabulary_multiple=16)
 TRAIN = Train(
-    seed=11, steps=12, sequence_length=16, batch_sequences=8, learning_rate=3e-3, warmup_steps=2, precision="fp32",
+    seed=11, steps=12, sequence_length=16, batch_tokens=128, learning_rate=3e-3, warmup_steps=2, precision="fp32",
     log_every=1, validate_every=5, validation_sequences=9, save_every=4,
 )  # fmt: skip
 
@@ -62,9 +65,12 @@ def write_tokens(tmp_path) -> Callable[..., Path]:
             splits[split] = {"tokens": sum(map(len, shards)), "documents": 1, "shards": listed}
         lengths = np.where(np.arange(VOCABULARY) < 8, 0, 2)
         lengths.astype("<u2").tofile(folder / "token_bytes.bin")
+        counts = np.bincount(np.concatenate([np.asarray(s) for s in train]).astype(int), minlength=VOCABULARY)
+        counts[:VOCABULARY].astype("<i8").tofile(folder / "token_counts.bin")
         meta = {
             "format": 2, "dtype": dtype, "vocabulary_size": VOCABULARY, "bos": 1, "eos": 2, "pad": 0,
             "tokenizer_digest": "t1", "digest": digest, "splits": splits, "token_bytes": "token_bytes.bin",
+            "token_counts": "token_counts.bin",
         }  # fmt: skip
         (folder / "meta.json").write_text(json.dumps(meta))
         return folder
@@ -94,12 +100,18 @@ def make_job(tmp_path, write_tokens) -> Callable[..., Job]:
 def training_of(job: Job, say: Callable[[str], None] = lambda line: None) -> tuple[Training, int]:
     """A run set up in this process, restored if its work folder holds a checkpoint, and the step it stands at."""
     tokens = open_tokens(job.tokens)
-    saved = checkpoint.newest(Path(job.work) / "checkpoints", say)
+    job = dataclasses.replace(job, train=resolved(job.train, window_count(tokens.train, job.train.sequence_length)))
+    interventions = recovery.read_interventions(Path(job.work))
+    saved = checkpoint.newest(
+        Path(job.work) / "checkpoints",
+        say,
+        lambda c: recovery.is_current(c.state["step"], len(c.state["interventions"]), interventions),
+    )
     place, config = placed(job, tokens.vocabulary_size, saved.state["placement"] if saved else None, 1, say)
     torch.set_num_threads(place.threads)
     training = Training(job, config, place, tokens, Peers(), say)
-    if saved:
-        training.restore(saved)
+    if saved or interventions:
+        training.restore(saved, interventions)
     return training, training.step
 
 
@@ -119,7 +131,8 @@ def train_here() -> Callable[..., bool]:
         training, step = training_of(job, say)
         checkpoint.sweep(work / "checkpoints", step)
         journal = Journal(work, step)
-        return training.run(journal, Clock(0.0, {}), lambda: training.step == stop_at)
+        # asked while step stop_at is computed
+        return Loop(training, journal, Clock(0.0, {})).run(lambda: training.step + 1 == stop_at)
 
     return train
 

@@ -9,6 +9,7 @@ from antimatter.train.data import (
     places_of_rank,
     read_windows,
     round_keys,
+    samples_at,
     samples_of_step,
     validation_windows,
     window_count,
@@ -62,6 +63,17 @@ def test_steps_walk_through_the_epochs_without_a_gap():
     for epoch in range(8):
         order = permuted(np.arange(21), 21, 5, epoch)
         assert read[21 * epoch : 21 * (epoch + 1)].tolist() == order.tolist()
+
+
+@settings(max_examples=40)
+@given(cursor=st.integers(0, 500), batch=st.integers(1, 60), seed=st.integers(0, 99))
+def test_the_samples_at_a_cursor_do_not_depend_on_where_steps_begin(cursor, batch, seed):
+    one_by_one = [permuted(np.array([c % 21]), 21, seed, c // 21)[0] for c in range(cursor, cursor + batch)]
+    assert samples_at(seed, cursor, batch, 21).tolist() == one_by_one
+
+
+def test_an_undisturbed_step_begins_where_the_one_before_ended():
+    assert samples_of_step(5, 3, 8, 21).tolist() == samples_at(5, 16, 8, 21).tolist()
 
 
 def test_a_batch_larger_than_the_corpus_reads_it_more_than_once():

@@ -2,8 +2,8 @@ from antimatter.train.journal import Journal, read_csv, read_records
 
 
 def row(step):
-    return {"step": step, "tokens": step * 8, "epoch": 0.5, "loss": 1 / 3, "learning_rate": 1e-3,
-            "gradient_norm": float("inf"), "loss_scale": 65536.0}  # fmt: skip
+    return {"step": step, "tokens": step * 8, "epoch": 0.5, "loss": 1 / 3, "smoothed_loss": 0.5, "learning_rate": 1e-3,
+            "gradient_norm": float("inf"), "loss_scale": 65536.0, "cursor": step * 4}  # fmt: skip
 
 
 def test_numbers_are_written_with_nine_digits_and_read_back(tmp_path):
@@ -11,7 +11,7 @@ def test_numbers_are_written_with_nine_digits_and_read_back(tmp_path):
     journal.log(row(1))
     journal.validation({"step": 1, "tokens": 8, "loss": 2.0, "perplexity": 7.4, "bits_per_byte": None})
     journal.sync()
-    assert (tmp_path / "log.csv").read_text().splitlines()[1] == "1,8,0.5,0.333333333,0.001,inf,65536"
+    assert (tmp_path / "log.csv").read_text().splitlines()[1] == "1,8,0.5,0.333333333,0.5,0.001,inf,65536,4"
     assert read_csv(tmp_path / "log.csv")[0]["loss_scale"] == 65536.0
     assert (tmp_path / "validation.csv").read_text().splitlines()[1] == "1,8,2,7.4,"
 
@@ -42,3 +42,27 @@ def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
     Journal(tmp_path, 5).sync()
     assert [r["step"] for r in read_csv(tmp_path / "log.csv")] == [1]
     assert [r["step"] for r in read_records(tmp_path / "records.jsonl")] == [1]
+
+
+def test_rows_that_a_rollback_takes_back_are_kept_elsewhere(tmp_path):
+    journal = Journal(tmp_path, 0)
+    for step in range(1, 6):
+        journal.log(row(step))
+        journal.record("train", step)
+    journal.event("rollback", 5, target_step=3)
+    journal.take_back(3, 1)
+    journal.log(row(4))
+    journal.take_back(3, 2)
+    journal.sync()
+    assert [r["step"] for r in read_csv(tmp_path / "log.csv")] == [1, 2, 3]
+    abandoned = read_csv(tmp_path / "abandoned.csv")
+    assert [(r["step"], r["rollback"]) for r in abandoned] == [(4, 1), (5, 1), (4, 2)]
+    assert [r["kind"] for r in read_records(tmp_path / "records.jsonl")] == ["train"] * 5 + ["rollback"]
+
+
+def test_a_resume_forgets_later_skips_but_no_rollback(tmp_path):
+    journal = Journal(tmp_path, 0)
+    for step, kind in ((2, "skipped"), (6, "skipped"), (7, "rollback"), (9, "given_up")):
+        journal.event(kind, step)
+    Journal(tmp_path, 4).sync()
+    assert [e["step"] for e in read_records(tmp_path / "events.jsonl")] == [2, 7, 9]

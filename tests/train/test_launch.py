@@ -18,8 +18,8 @@ import antimatter
 from antimatter.model import AntiMatter
 from antimatter.train import Interrupted, TrainingFailed, launch, worker
 from antimatter.train.journal import read_csv, read_records
-from antimatter.train.launch import Follower, describe
 from antimatter.train.tokens import TokensError
+from antimatter.train.watch import Follower, describe
 
 ROOT = Path(antimatter.__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -84,15 +84,9 @@ def test_after_accumulation_both_ranks_hold_the_gradient_of_one_process(make_job
     script = str(Path(__file__).with_name("two_ranks.py"))
     subprocess.run([*torchrun, script, str(write(job))], env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"}, check=True)
     first, second = (load_file(Path(job.work) / f"gradients-{rank}.safetensors") for rank in (0, 1))
-    alone, taken = new_training(dataclasses.replace(job, micro_batch=8)), {}
-
-    def instead_of_stepping(optimizer, parameters, clip):
-        taken.update({name: p.grad.clone() for name, p in alone.model.named_parameters()})
-        return torch.zeros(())
-
-    alone.scale.step = instead_of_stepping
-    alone._one_step(2)
-    for name, gradient in taken.items():
+    alone = new_training(dataclasses.replace(job, micro_batch=8))
+    alone.stepper.forward_backward(2, alone.cursor(2), None, None, False)
+    for name, gradient in ((name, parameter.grad) for name, parameter in alone.model.named_parameters()):
         assert torch.equal(first[name], second[name]), name
         assert torch.allclose(first[name], gradient, atol=1e-7, rtol=1e-4), name
 
@@ -228,9 +222,15 @@ def test_records_of_an_earlier_start_are_not_delivered_again(tmp_path):
 
 
 def test_progress_is_one_line_for_a_person():
-    record = {"kind": "train", "step": 50, "loss": 4.25, "tokens": 5000, "tokens_per_second": 100.0}
-    assert describe(record, 110) == "train: step 50/110  loss 4.2500  100 tokens/s  1 min left"
-    assert describe({"kind": "checkpoint", "step": 5}, 10) is None
+    record = {
+        "kind": "train", "step": 50, "steps": 110, "loss": 4.25, "smoothed_loss": 4.5, "gradient_norm": 0.75,
+        "learning_rate": 1e-3, "tokens": 5000, "tokens_per_second": 100.0, "mfu": None, "memory": 2_500_000_000,
+    }  # fmt: skip
+    assert describe(record) == (
+        "train: step 50/110  loss 4.2500 (smoothed 4.5000)  norm 0.75  rate 1.00e-03  100 tokens/s  2.5 GB  60 s left"
+    )
+    assert describe(record | {"mfu": 0.41234}).split("  ")[5] == "MFU 41.2%"
+    assert describe({"kind": "checkpoint", "step": 5}) is None
 
 
 def test_an_interrupted_run_is_told_apart_from_a_failed_one():

@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from antimatter.model import AntiMatter
+from antimatter.params.train import Guard
 from antimatter.train import optimizer
 from antimatter.train.data import read_windows, samples_of_step
 from antimatter.train.device import DeviceError
+from antimatter.train.guard import GuardGaveUp
 from antimatter.train.journal import read_csv
-from antimatter.train.loop import TrainingDiverged
+from antimatter.train.loop import Loop
 from antimatter.train.schedule import learning_rate
 from antimatter.train.speed import Clock
 
@@ -80,7 +82,7 @@ def test_the_log_and_the_summary_tell_the_run(make_job, train_here):
     assert log[3]["epoch"] == pytest.approx(12 * 8 / 64)
     assert [row["step"] for row in validation] == [5, 10, 12]
     summary = json.loads((work / "summary.json").read_text())
-    assert (summary["steps"], summary["tokens"], summary["skipped_steps"]) == (12, 1536, 0)
+    assert (summary["steps"], summary["tokens"], summary["overflowed_steps"]) == (12, 1536, 0)
     assert summary["train_loss"]["last"] == pytest.approx(np.mean([row["loss"] for row in log]))
     assert summary["validation"]["best"]["loss"] == min(row["loss"] for row in validation)
     assert sorted(p.name for p in (work / "result/checkpoints").iterdir()) == ["step_00000003", "step_00000012"]
@@ -90,31 +92,42 @@ def test_the_log_and_the_summary_tell_the_run(make_job, train_here):
     assert speed["mfu"] is None and speed["goodput_tokens_per_second"] > 0
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(make_job, new_training):
-    job = make_job(save_every=1)
-    training = new_training(job)
+@pytest.mark.parametrize("mode", ["off", "threshold", "full"])
+def test_a_loss_that_is_never_finite_ends_the_run(make_job, new_training, monkeypatch, mode):
+    training = new_training(make_job(save_every=1, guard=Guard(mode=mode)))
+    monkeypatch.setattr(training.model, "initialise", lambda seed: None)
+    monkeypatch.setattr(
+        AntiMatter, "initialise", lambda model, seed: model.token_embedding.weight.data.fill_(torch.nan)
+    )
     with torch.no_grad():
-        training.parameters[0][8:] = torch.nan
-    with pytest.raises(TrainingDiverged, match=r"step 1: loss nan.*not finite.*Its samples.*Lower train.learning_rate"):
-        training.run(None, Clock(0.0, {}), lambda: False)
+        training.model.token_embedding.weight.fill_(torch.nan)
+    with pytest.raises(GuardGaveUp, match=r"step [12]: loss nan.*lower train.learning_rate"):
+        Loop(training, None, Clock(0.0, {})).run(lambda: False)
 
 
 def test_an_fp16_overflow_is_skipped_counted_and_survived(make_job, train_here):
     job = make_job(precision="fp16", initial_loss_scale=2.0**24, steps=30)
     train_here(job)
     log = read_csv(Path(job.work) / "log.csv")
-    skipped = json.loads((Path(job.work) / "summary.json").read_text())["skipped_steps"]
+    skipped = json.loads((Path(job.work) / "summary.json").read_text())["overflowed_steps"]
     assert 0 < skipped < 20
     assert log[-1]["loss_scale"] == 2.0 ** (24 - skipped)
     assert log[-1]["loss"] < log[0]["loss"]
 
 
 def test_twenty_overflows_in_a_row_stop_the_run(make_job, new_training):
-    training = new_training(make_job(precision="fp16", steps=100, warmup_steps=0, save_every=100, validate_every=100))
-    with torch.no_grad():
-        training.parameters[0][8:] = torch.nan
-    with pytest.raises(TrainingDiverged, match=r"step 20: .*20 fp16 overflows in a row"):
-        training.run(None, Clock(0.0, {}), lambda: False)
+    settings = {"steps": 100, "warmup_steps": 0, "save_every": 100, "validate_every": 100, "guard": Guard(mode="off")}
+    training = new_training(make_job(precision="fp16", initial_loss_scale=1.0, **settings))
+    real = training.stepper.forward_backward
+
+    def overflowing(*arguments):
+        sums = real(*arguments)
+        training.model.token_embedding.weight.grad.fill_(torch.inf)
+        return sums
+
+    training.stepper.forward_backward = overflowing
+    with pytest.raises(GuardGaveUp, match=r"step 20: gradients were not finite in 20 steps in a row"):
+        Loop(training, None, Clock(0.0, {})).run(lambda: False)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_an_error(make_job, new_training):

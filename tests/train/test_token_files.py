@@ -85,6 +85,7 @@ def of_size(folder, size):
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps(meta | {"vocabulary_size": size}))
     np.ones(size, dtype="<u2").tofile(folder / "token_bytes.bin")
+    np.ones(size, dtype="<i8").tofile(folder / "token_counts.bin")
     return folder
 
 
