@@ -173,7 +173,8 @@ def _list_profiles() -> None:
     for name in profiles.names():
         text = profiles.compose(name)
         mark = "*" if text == present else " "
-        print(f"{mark} {name:<16} {_size(_settings(text, name)).total:>13,} parameters   {profiles.title(name)}")
+        parameters = f"{cli_train.size_of(_settings(text, name)).total:>13,} parameters"
+        print(f"{mark} {name:<16} {parameters}   {profiles.title(name)}")
     print("\nantimatter profile NAME makes one of them params.yaml (* = it is).")
 
 
@@ -200,22 +201,6 @@ def _settings(text: str, origin: str) -> dict[str, Any]:
     from antimatter.params import loader
 
     return loader.check(YAML().load(text), origin)
-
-
-def _size(groups: dict[str, Any], entries: int | None = None) -> Any:
-    """ParameterCount of the model that these parameters describe, with so many entries or as many as they say."""
-    from antimatter.model import config
-
-    return config.parameter_count(config.from_settings(groups["model"], entries or groups["tokenizer"].entries))
-
-
-def _entries(settings: Any) -> int | None:
-    """Size of the vocabulary; None for a file that stage tokenizer has not taken yet."""
-    if settings.kind in ("sentencepiece", "huggingface"):
-        from antimatter.tokenizer import existing
-
-        return existing.size_of_taken(settings, Path("data/tokenizer"))
-    return int(settings.entries)
 
 
 def _check() -> None:
@@ -245,7 +230,7 @@ def _check() -> None:
     print()
     print(_dedup_curve(groups["dedup"]))
     print()
-    _print_model(groups)
+    cli_train.print_model(groups)
 
 
 def _dedup_curve(settings: Any) -> str:
@@ -283,31 +268,6 @@ def _print_funnel() -> None:
         removed = f"{100 * report['removed_documents_share']:.1f} %"
         documents_in, documents_out = f"{report['documents_in']:,}", f"{report['documents_out']:,}"
         print(f"{stage:<10} {documents_in:>14} {documents_out:>14} {removed:>9} {report['bytes_out']:>16,}")
-
-
-def _print_model(groups: dict[str, Any]) -> None:
-    import dataclasses
-
-    model, train, entries = groups["model"], groups["train"], _entries(groups["tokenizer"])
-    count = _size(groups, entries)
-    other = _size({**groups, "model": dataclasses.replace(model, tied_embeddings=not model.tied_embeddings)}, entries)
-    smaller, larger = sorted((count.total, other.total))
-    saving = f"{larger - smaller:,} parameters, {100 * (larger - smaller) / larger:.1f} %"
-    vocabulary, total = "known once stage tokenizer has run", "known then too"
-    if entries is not None:
-        vocabulary, total = f"{entries:,}", f"{count.total:,}"
-    tokens_per_step = train.batch_sequences * train.sequence_length
-    rows = [
-        ("layers", f"{model.layers} of width {model.width}, {model.heads} heads, feed-forward {model.feed_forward}"),
-        ("tokens", f"vocabulary {vocabulary}, context {model.context:,}, trained at {train.sequence_length:,}"),
-        ("parameters", total),
-        ("  without embeddings", f"{count.blocks:,}"),
-        *([("tying embeddings", f"{'saves' if model.tied_embeddings else 'would save'} {saving}")] if entries else []),
-        ("tokens per step", f"{tokens_per_step:,} ({train.batch_sequences:,} x {train.sequence_length:,})"),
-        ("tokens in total", f"{tokens_per_step * train.steps:,} in {train.steps:,} steps"),
-    ]
-    for name, value in rows:
-        print(f"{name:<22} {value}")
 
 
 def _explain(name: str) -> None:

@@ -37,10 +37,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from antimatter.model.config import ModelConfig, flops_per_token, from_settings, parameter_count
 from antimatter.params.model import Model
 from antimatter.params.train import Train
+from antimatter.train.device import peak_flops
 from antimatter.train.guard import Seen
 from antimatter.train.job import Job, placed
 from antimatter.train.journal import Journal
-from antimatter.train.peaks import peak_flops
 from antimatter.train.peers import Peers
 from antimatter.train.step import Fetched
 from antimatter.train.tokens import Tokens, open_tokens

@@ -128,6 +128,11 @@ class SpikeGuard:
         """Moving average of the accepted losses, corrected for its start; inf before the first."""
         return self._average / (1 - AVERAGING**self._averaged) if self._averaged else math.inf
 
+    @property
+    def last_sick(self) -> int:
+        """The last step that was left out or worse; 0: none. A checkpoint before it has not proved sound."""
+        return self._sick
+
     def stable(self, step: int, now: int) -> bool:
         """Whether a checkpoint of `step` has proved sound by step `now`: enough healthy steps since, no sick one.
 

@@ -214,15 +214,17 @@ class Loop:
         self.clock.skip()
 
     def _promote(self, now: int) -> None:
-        """Mark the checkpoints that have proved sound. Decided from steps alone, on every process alike."""
-        training, guard = self.training, self.training.guard
-        for saved in [step for step in training.saved if guard.stable(step, now)]:
-            training.saved.remove(saved)
-            # apart from one another: to go back again means to go back further
-            if not training.stable or saved >= training.stable[-1] + guard.settings.distance:
-                training.stable.append(saved)
-                if self.writer:
-                    self.writer.promote(saved)
+        """Mark the candidate if it has proved sound. Decided from steps alone, on every process alike."""
+        training, candidate = self.training, self.training.candidate
+        if candidate is None:
+            return
+        if training.guard.stable(candidate, now):
+            training.stable = [*training.stable, candidate][-KEPT_STABLE:]
+            training.candidate = None
+            if self.writer:
+                self.writer.promote(candidate)
+        elif training.guard.last_sick > candidate:
+            training.candidate = None
 
     # what is due
 
@@ -250,15 +252,19 @@ class Loop:
             result.keep_weights(self.training, weights, folder)
 
     def _save(self) -> None:
-        self.training.saved.append(self.training.step)
+        training = self.training
+        # apart from one another: to go back again means to go back further
+        far = not training.stable or training.step >= training.stable[-1] + self.settings.guard.distance
+        if training.candidate is None and far:
+            training.candidate = training.step
         snapshot = self.training.snapshot()
         if not self.writer or not self.journal:
             return
         self.journal.sync()
         snapshot["environment"] |= {"steady": self.clock.state()}
         self.writer.save(**snapshot)
-        # the oldest that may yet become stable stays: with few steps between saves, none would get there
-        self.writer.retain(stable=KEPT_STABLE, also=tuple(self.training.saved[:1]))
+        # with few steps between saves, none would be there long enough to become stable
+        self.writer.retain(stable=KEPT_STABLE, also=() if training.candidate is None else (training.candidate,))
         if self.settings.keep_best:
             result.drop_former_best(self.training)
 

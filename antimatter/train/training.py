@@ -37,7 +37,6 @@ from antimatter.train.step import Stepper
 from antimatter.train.tokens import Tokens
 
 SCALE_AFTER_ROLLBACK = 2.0**15
-KNOWN_CHECKPOINTS = 16
 
 
 class Training:
@@ -124,8 +123,8 @@ class Training:
     def _start_anew(self, interventions: Sequence[Intervention]) -> None:
         settings = self.settings
         self.step, self.overflows, self.skips = 0, 0, 0
-        self.saved: list[int] = []  # checkpoints that are not stable yet; `stable`: those that are
-        self.stable: list[int] = []
+        self.stable: list[int] = []  # steps of the checkpoints that a rollback may go back to
+        self.candidate: int | None = None  # the one that is becoming stable
         self.best: dict[str, float] | None = None
         self.by_frequency: list[float | None] = []
         self.guard = SpikeGuard(settings.guard, interventions)
@@ -150,8 +149,9 @@ class Training:
         known = len(saved.state["interventions"]) if saved else 0
         if len(interventions) > known:  # it has just gone back, to what was stable
             self.scale.lower(SCALE_AFTER_ROLLBACK)
-            self.stable += [step for step in self.saved if step == self.step]
-            self.saved = [step for step in self.saved if step != self.step]
+            self.candidate = None
+            if self.step and self.step not in self.stable:
+                self.stable.append(self.step)
 
     def _buffers(self) -> dict[str, Tensor]:
         """Published tensors that no optimizer changes."""
@@ -169,7 +169,7 @@ class Training:
         self.optimizer.restore(saved.optimizer())
         self.scale.restore(state["loss_scale"])
         self.step, self.overflows, self.skips = state["step"], state["overflows"], state["skips"]
-        self.saved, self.stable = list(state["saved"]), list(state["stable"])
+        self.stable, self.candidate = list(state["stable"]), state["candidate"]
         self.best = state["best_validation"]
         self.guard.restore(state["guard"])
         self.plateau.restore(state["plateau"])
@@ -199,8 +199,8 @@ class Training:
             "loss_scale": self.scale.state(),
             "overflows": self.overflows,
             "skips": self.skips,
-            "saved": self.saved[-KNOWN_CHECKPOINTS:],
-            "stable": self.stable[-KNOWN_CHECKPOINTS:],
+            "stable": self.stable,
+            "candidate": self.candidate,
             "best_validation": self.best,
             "guard": self.guard.state(),
             "interventions": plain_interventions(self.guard.interventions),
