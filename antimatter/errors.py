@@ -10,6 +10,7 @@
       GuardGaveUp           the loss is lost                   WorkFolderBusy        another run trains there
       TrainingFailed        what a training process said       Interrupted           stopped as asked; start it again
       TooLong               a sample no batch has room for     NotTraceable          nothing was trained like that
+      ModelSettingsError    group model describes no network
 
 Rarer ones stand in the room that raises them. A stage prints such a message without a traceback
 (ANTIMATTER_TRACEBACK=1 shows it); any other exception is a defect of ours and shows all it has.

@@ -45,7 +45,7 @@ class Watcher:
                 self._sample(record)
             case "rollback":
                 self._observer.tags({"rollbacks": str(record["number"]), f"rollback.{record['number']}": _told(record)})
-                for line in self._documents(record["samples"]):
+                for line in self._documents(record.get("samples", ())):
                     say(line)
             case "given_up":
                 self._observer.tags({"given_up": record["reason"]})

@@ -177,7 +177,7 @@ class Ours:
     def __call__(self) -> None:
         t = self.training
         t.step += 1
-        sums = t.stepper.forward_backward(t.step, t.cursor(t.step), None, None, False)
+        sums = t.stepper.forward_backward(t.step, t.cursor(t.step), None, False)
         if self.pending is not None:
             figures = self.pending.read()
             seen = Seen(

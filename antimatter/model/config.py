@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from antimatter.errors import AntiMatterError
 from antimatter.params.model import Model
 
 FORMAT = 1
@@ -71,6 +72,10 @@ class ModelConfig(Model):
         return [reason for reason, holds in reasons.items() if holds]
 
 
+class ModelSettingsError(AntiMatterError, ValueError):
+    """Group `model` and the size of the vocabulary describe no network."""
+
+
 class ParameterCount(NamedTuple):
     """Trainable numbers of a network. `total` = `embeddings` (tokens, positions, an untied head) + `blocks` (rest)."""
 
@@ -80,11 +85,11 @@ class ParameterCount(NamedTuple):
 
 
 def from_settings(settings: Model, vocabulary_size: int) -> ModelConfig:
-    """The settings of params.yaml and the tokenizer's size. Raises ValueError listing every contradiction."""
+    """The settings of params.yaml and the tokenizer's size. Raises ModelSettingsError listing every contradiction."""
     config = ModelConfig(**plain(settings), vocabulary_size=vocabulary_size)
     problems = list(config.problems())
     if problems:
-        raise ValueError("model: " + "; ".join(problems))
+        raise ModelSettingsError(f"model: {'; '.join(problems)}. Change it in params.yaml.")
     return config
 
 

@@ -147,43 +147,32 @@ class AntiMatter(nn.Module):
         return tensor[: self.config.vocabulary_size] if padded else tensor
 
     def published_weights(self) -> dict[str, Tensor]:
-        """Name -> fp32 tensor on the CPU (an order of ids: int64), no padding, a tied matrix once: what files hold.
-
-        Where the parameters are spread over processes all of them must call: each gets the whole.
-        """
-        whole = {n: p.full_tensor() if hasattr(p, "full_tensor") else p for n, p in self.named_parameters()}
-        weights = {n: self.unpadded(n, p.detach()).float() for n, p in whole.items()} | dict(self.named_buffers())
+        """Name -> fp32 tensor on the CPU (an order of ids: int64), no padding, a tied matrix once: what files hold."""
+        parameters = {n: self.unpadded(n, p.detach()).float() for n, p in self.named_parameters()}
+        weights = parameters | dict(self.named_buffers())
         return {n: tensor.cpu().contiguous() for n, tensor in weights.items()}
 
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, Tensor], origin: str) -> None:
-        """Copy published weights in. Raises ModelError naming every missing, unknown or misshapen tensor."""
+        """Copy published weights in. Raises ModelError if a tensor is missing, unknown or misshapen."""
         own = dict(self.named_parameters()) | dict(self.named_buffers())
         shapes = {name: self.unpadded(name, torch.empty(own[name].shape, device="meta")).shape for name in own}
-        problems = [f"{name} is missing" for name in own if name not in weights]
-        problems += [f"{name} is not a weight of this model" for name in weights if name not in own]
-        problems += [
+        problems = [
             f"{name} is {list(weights[name].shape)}, expected {list(shape)}"
             for name, shape in shapes.items()
             if name in weights and weights[name].shape != shape
         ]
+        problems += [f"{name} is missing" for name in own if name not in weights]
+        problems += [f"{name} is not a weight of this model" for name in weights if name not in own]
         if not problems and self.adaptive is not None:
             ranks = weights["adaptive.rank_V"].cpu()
             if not torch.equal(ranks.sort().values, torch.arange(len(ranks))):
                 problems.append("adaptive.rank_V is no order of the vocabulary")
         if problems:
-            raise ModelError(f"{origin} does not fit its config.json: " + "; ".join(problems))
-        tensor: Any  # a DTensor has more than a Tensor
+            more = [f"and {len(problems) - 4} more"] if len(problems) > 4 else []
+            raise ModelError(f"{origin} does not fit its config.json: " + "; ".join([*problems[:4], *more]))
         for name, tensor in own.items():
-            if hasattr(tensor, "full_tensor"):  # spread over processes: each takes its part, and nothing is sent
-                from torch.distributed.tensor import distribute_tensor  # half a second that others need not wait
-
-                whole = torch.zeros(tensor.shape)
-                self.unpadded(name, whole).copy_(weights[name])
-                part = distribute_tensor(whole, tensor.device_mesh, tensor.placements, src_data_rank=None)
-                tensor.to_local().copy_(part.to_local())
-            else:
-                self.unpadded(name, tensor).copy_(weights[name])
+            self.unpadded(name, tensor).copy_(weights[name])
 
     def save_pretrained(self, folder: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write config.json and model.safetensors. Equal weights give equal bytes; each file appears whole or not.
@@ -213,7 +202,10 @@ class AntiMatter(nn.Module):
         model = cls(config)
         model.load_weights(weights, str(folder / WEIGHTS))
         model.folder = folder
-        return model.to(device).eval()
+        try:
+            return model.to(device).eval()
+        except (AssertionError, RuntimeError) as error:  # torch says in either way that it has no such device
+            raise ModelError(f"device {device!r} cannot hold the model: {error}") from error
 
     def generate(
         self,

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 from antimatter.errors import AntiMatterError
 
 T = TypeVar("T")
+RENAMED = {"train.batch_sequences": " It is train.batch_tokens now: sequences x train.sequence_length."}
+"""Parameters of earlier versions, and what they are now."""
 _NOT_GROUPS = {"__init__", "loader", "ranges", "together", "profiles"}
 
 
@@ -217,7 +219,7 @@ def _say(value: Any) -> str:
 
 
 def _unknown(tree: Any, key: Any, where: str, known: list[str], kind: str) -> Problem:
-    near = _nearest(str(key), known, where.rpartition(".")[0])
+    near = RENAMED.get(where) or _nearest(str(key), known, where.rpartition(".")[0])
     return Problem(_line(tree, key), where, f"is not {kind}.{near}")
 
 

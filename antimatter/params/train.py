@@ -113,9 +113,9 @@ class Train:
     """Linear warm-up from 0."""
     weight_decay: Annotated[float, Range(0.0, 10.0)] = 0.1
     """Decoupled decay, on matrices only (none on biases, norms)."""
-    beta1: Annotated[float, Range(0.0, 1.0)] = 0.9
+    beta1: Annotated[float, Range(0.0, 0.999999)] = 0.9
     """AdamW."""
-    beta2: Annotated[float, Range(0.0, 1.0)] = 0.95
+    beta2: Annotated[float, Range(0.0, 0.999999)] = 0.95
     """AdamW."""
     epsilon: Annotated[float, Range(0.0, 1.0)] = 1.0e-8
     """AdamW."""
@@ -160,10 +160,11 @@ class Train:
 
     def problems(self) -> Iterator[str]:
         """Contradictions inside the group."""
-        budgets = [name for name in ("steps", "tokens", "epochs") if getattr(self, name)]
-        if len(budgets) != 1:
-            said = "none of them does" if not budgets else f"{' and '.join(budgets)} do: set the others to 0"
-            yield f"one of steps, tokens and epochs must say how long to train, {said}"
+        if sum(map(bool, (self.steps, self.tokens, self.epochs))) != 1:
+            yield (
+                f"steps {self.steps}, tokens {self.tokens}, epochs {self.epochs:g}: one of them must say how long to "
+                f"train, and the others be 0"
+            )
         if self.steps and self.warmup_steps >= self.steps:
             yield f"warmup_steps {self.warmup_steps} must be smaller than steps {self.steps}"
         for step in self.checkpoints_at:
@@ -172,4 +173,4 @@ class Train:
         if self.batch_tokens % self.sequence_length:
             yield f"batch_tokens {self.batch_tokens} is not a multiple of sequence_length {self.sequence_length}"
         if self.samples.every and not self.samples.prompts:
-            yield f"samples.every is {self.samples.every}, but samples.prompts is empty"
+            yield f"samples has every: {self.samples.every}, but no prompts"

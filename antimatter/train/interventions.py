@@ -85,7 +85,8 @@ def next_intervention(
 
     The target is the newest stable checkpoint; in mode full at least `distance` steps before the trigger, and older
     than the last target if that one led into the same trouble (a trigger at most `distance` steps past the former one).
-    If there is none the run starts anew from its seed (in mode full on other data).
+    If there is none such, it is the oldest stable one: hours of sound training are worth more than a rule. Without any
+    the run starts anew from its seed (in mode full on other data).
 
     stable_steps: checkpoints on disk that have proved sound, in any order; those at or after the trigger do not count.
     Raises:       GuardGaveUp after `most_rollbacks` interventions, or after two within the last 2,000 computed steps.
@@ -98,7 +99,8 @@ def next_intervention(
         before = trigger_step + 1 - max(1, settings.distance)
         if so_far and trigger_step <= so_far[-1].trigger_step + settings.distance:
             before = min(before, so_far[-1].target_step)
-    target = max((step for step in stable_steps if step < before), default=0)
+    earlier = [step for step in stable_steps if step < trigger_step]
+    target = max((step for step in earlier if step < before), default=min(earlier, default=0))
     skip_from = cursor_of_step(target + 1, batch, so_far)
     skip_to = skip_from
     if settings.mode == "full":

@@ -11,7 +11,7 @@ A run that resumes from step s first cuts the files back to s: no step appears t
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +28,35 @@ LASTING = ("rollback", "given_up")
 class Journal:
     """The files of one work folder, opened to continue after `step`."""
 
-    def __init__(self, work: Path, step: int) -> None:
+    def __init__(self, work: Path, step: int, rollbacks: Sequence[Mapping[str, Any]] = ()) -> None:
+        """rollbacks: all that happened so far; a kill may have come before they were written down here."""
         self._work = work
         records = work / "records.jsonl"
         self.seconds_before = max((r.get("seconds", 0.0) for r in read_records(records)), default=0.0)
         """Wall seconds of earlier starts, those lost to a kill included."""
-        _cut(records, None, lambda line: json.loads(line)["step"] <= step)
-        _cut(work / "events.jsonl", None, lambda line: _event_stays(json.loads(line), step))
-        self._records, self._events = _appended(records), _appended(work / "events.jsonl")
+        events = work / "events.jsonl"
+        told = {event["number"] for event in read_records(events) if event["kind"] == "rollback"}
+        for path in (records, events):
+            _cut(path, None, lambda line: _event_stays(line, step))
+        self._records, self._events = _appended(records), _appended(events)
+        self._log: Any = None
+        self._validation: Any = None
+        for rollback in rollbacks:
+            if rollback["number"] not in told:
+                self.event("rollback", rollback["trigger_step"], **rollback)
+                self.take_back(rollback["target_step"], rollback["number"])
         self._open(step)
 
     def _open(self, step: int) -> None:
+        self._close()
         for name, columns in (("log.csv", LOG), ("validation.csv", VALIDATION)):
             _cut(self._work / name, ",".join(columns), lambda line: int(line.split(",")[0]) <= step)
         self._log, self._validation = _appended(self._work / "log.csv"), _appended(self._work / "validation.csv")
+
+    def _close(self) -> None:
+        for file in (self._log, self._validation):
+            if file is not None:
+                file.close()
 
     def log(self, row: dict[str, Any]) -> None:
         """A row of log.csv."""
@@ -64,9 +79,7 @@ class Journal:
 
     def take_back(self, step: int, number: int) -> None:
         """Rollback `number` goes back to `step`: the rows after it move to abandoned.csv."""
-        self.sync()
-        self._log.close()
-        self._validation.close()
+        self._close()
         path = self._work / "abandoned.csv"
         if not path.exists():
             write_text(path, ",".join((*LOG, "rollback")) + "\n")
@@ -97,11 +110,20 @@ def read_csv(path: Path) -> list[dict[str, float]]:
 
 def read_records(path: Path) -> list[dict[str, Any]]:
     """All whole lines of records.jsonl or events.jsonl; none if there is no such file."""
-    return [json.loads(line) for line in _whole_lines(path)]
+    return [record for record in map(_parsed, _whole_lines(path)) if record]
 
 
-def _event_stays(event: dict[str, Any], step: int) -> bool:
-    return event["kind"] in LASTING or event["step"] <= step
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:  # a machine that lost its power may leave anything in a file that was not yet on disk
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _event_stays(line: str, step: int) -> bool:
+    event = _parsed(line)
+    return bool(event) and (event["kind"] in LASTING or event["step"] <= step)
 
 
 def _appended(path: Path) -> Any:

@@ -24,10 +24,10 @@ from typing import Any
 
 import antimatter
 from antimatter.errors import AntiMatterError
-from antimatter.train import checkpoint
 from antimatter.train.data import window_count
 from antimatter.train.job import Job, placed
-from antimatter.train.recovery import is_current, read_interventions
+from antimatter.train.post_mortem import NAME as POST_MORTEM
+from antimatter.train.recovery import newest_current
 from antimatter.train.schedule import resolved
 from antimatter.train.tokens import open_tokens, require_targets
 from antimatter.train.watch import Echo, Follower, Record, say
@@ -76,7 +76,7 @@ def launch(job: Job, on_record: Callable[[Record], None] = lambda record: None) 
         work.mkdir(parents=True, exist_ok=True)
         job = _resolved(job)
         job.write(work / "job.json")
-        for name in (STOP, ERROR):
+        for name in (STOP, ERROR, POST_MORTEM):
             (work / name).unlink(missing_ok=True)
         _watch(job, work, on_record)
     summary, speed = (json.loads((work / name).read_text("utf-8")) for name in ("summary.json", "speed.json"))
@@ -88,12 +88,7 @@ def _resolved(job: Job) -> Job:
     tokens = open_tokens(job.tokens)
     require_targets(tokens)
     job = dataclasses.replace(job, train=resolved(job.train, window_count(tokens.train, job.train.sequence_length)))
-    work, interventions = Path(job.work), read_interventions(Path(job.work))
-
-    def current(saved: checkpoint.Checkpoint) -> bool:
-        return is_current(saved.state["step"], len(saved.state["interventions"]), interventions)
-
-    saved = checkpoint.newest(work / "checkpoints", lambda line: None, current)  # the worker will say it
+    saved = newest_current(Path(job.work), lambda line: None)  # the worker will say it
     recorded = saved.state["placement"] if saved else None
     if job.torchrun:  # several machines: nodes x processes is not known here, and nobody there can watch our pid
         return dataclasses.replace(job, attempt=uuid.uuid4().hex, processes=job.processes or 1, stage_pid=0)
@@ -122,8 +117,11 @@ def _watch(job: Job, work: Path, on_record: Callable[[Record], None]) -> None:
             start_new_session=True,  # Ctrl-C in a terminal must reach us alone: the workers save first
         )
         with _forwarded_signals(work, process) as asked:
-            running = True
+            running, answered = True, False
             while running:
+                if asked and not answered:
+                    answered = True
+                    say("train: this step is finished and saved, then training stops; a second signal ends it now")
                 running = process.poll() is None
                 for record in follower.new():
                     on_record(record)
@@ -171,7 +169,7 @@ def _forwarded_signals(work: Path, process: subprocess.Popen[bytes]) -> Iterator
         received.append(number)
         if len(received) == 1:
             # not a signal to torchrun: it would kill workers that need more than 30 s to save
-            (work / STOP).touch()
+            (work / STOP).write_text(signal.Signals(number).name, encoding="utf-8")
         else:
             process.terminate()
 

@@ -8,34 +8,29 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from antimatter.errors import AntiMatterError
 from antimatter.model import generate
 from antimatter.model.config import flops_per_token
-from antimatter.train import checkpoint, result
+from antimatter.train import result
 from antimatter.train.balance import ABSORB_EVERY
 from antimatter.train.checkpoint import CheckpointFailed
-from antimatter.train.data import samples_at
 from antimatter.train.device import peak_flops
 from antimatter.train.frequency import frequency_classes
-from antimatter.train.guard import GuardGaveUp, Intervention, Seen, Verdict
+from antimatter.train.going_back import finite, go_back
+from antimatter.train.guard import Seen, Verdict
 from antimatter.train.journal import Journal
 from antimatter.train.parallel import eager
-from antimatter.train.post_mortem import write_post_mortem
-from antimatter.train.recovery import plain, write_interventions
 from antimatter.train.speed import Clock, memory_bytes
+from antimatter.train.stability import KEPT
 from antimatter.train.step import Fetched, Figures
 from antimatter.train.training import Training
 from antimatter.train.validation import validate
 from antimatter.train.writer import Writer
 
-KEPT_STABLE = 3
-"""Sound checkpoints to go back to, each `guard.distance` steps or more before the next."""
-
 
 class Loop:
-    """Runs a `Training` to its end. `journal` and `clock` are rank 0's and everybody's."""
+    """Runs a `Training` to its end. Every process has a clock; the journal is rank 0's, None elsewhere."""
 
     def __init__(self, training: Training, journal: Journal | None, clock: Clock) -> None:
         self.training, self.journal, self.clock = training, journal, clock
@@ -44,13 +39,17 @@ class Loop:
         self.writer = Writer(self.root) if journal else None
         self.classes_V = frequency_classes(training.tokens.token_counts)
         self.pending: Fetched | None = None
+        self.last: Figures | None = None
         self.stopping = False
+        self.saved = training.step
+        """The step of the newest checkpoint; 0, of which there is none, can be made anew."""
 
     def run(self, should_stop: Callable[[], bool]) -> bool:
         """Train until the last step (True) or until any process is asked to stop (False, after saving).
 
         Raises: GuardGaveUp when nothing more can be tried; CheckpointFailed when a checkpoint cannot be written.
         """
+        self._introduce()
         try:
             self._steps(should_stop)
             self._finish()
@@ -68,15 +67,14 @@ class Loop:
         while True:
             step = training.step + 1
             weights = training.balance.weights(step)
-            sums = training.stepper.forward_backward(
-                step, training.cursor(step), weights, training.counts_V, should_stop()
-            )
+            sums = training.stepper.forward_backward(step, training.cursor(step), weights, should_stop())
             if not self._look():  # at the step before, while the device is at this one
                 training.stepper.discard()
                 continue
             if self.stopping:
                 training.stepper.discard()
-                self._save()
+                if training.step != self.saved:  # nor where it went back to: that checkpoint is there
+                    self._save()
                 break
             figures = training.stepper.update(sums, training.rate(step), *training.guard.thresholds())
             training.step, self.pending = step, Fetched(step, figures, sums)
@@ -101,8 +99,8 @@ class Loop:
             return False
         if last:
             self.stopping = False  # there is nothing left to stop
-        if validating:
-            self._validate()
+        if validating and not self._validate():
+            return False
         if keeping:
             self._keep(result.chosen_folder(training.work, step))
         if saving and not last:
@@ -112,6 +110,13 @@ class Loop:
         self.clock.skip()
         return True
 
+    def _introduce(self) -> None:
+        peak, sharding = self._peak(), self.training.place.sharding
+        if peak:
+            self._note(f"MFU is the share of {peak[0] / 1e12:g} TFLOP/s ({peak[1]})")
+        if sharding != "off" and self.settings.samples.every:
+            self._note(f"no samples are written: with sharding {sharding} no process holds the whole model")
+
     # what a step was like
 
     def _look(self) -> bool:
@@ -119,6 +124,7 @@ class Loop:
         if self.pending is None:
             return True
         figures, self.pending = self.pending.read(), None
+        self.last = figures
         if self.writer:
             self._tell_written(self.writer.check())
         self.clock.went_on(self.settings.batch_tokens)
@@ -134,13 +140,15 @@ class Loop:
         )  # fmt: skip
         self._log(figures)
         if self.journal and figures.skipped and not overflow:
-            self.journal.event("skipped", figures.step, loss=_finite(figures.loss), gradient_norm=_finite(figures.norm),
+            self.journal.event("skipped", figures.step, loss=finite(figures.loss), gradient_norm=finite(figures.norm),
                                reason=verdict.reason, cursor=training.cursor(figures.step))  # fmt: skip
         self.stopping = figures.stop
         if verdict.action in ("rollback", "stop"):
             self._go_back(verdict, figures)
             return False
-        self._promote(figures.step)
+        promoted = training.stability.promoted(figures.step, training.guard)
+        if promoted is not None and self.writer:
+            self.writer.promote(promoted)
         return True
 
     def _log(self, figures: Figures) -> None:
@@ -152,7 +160,7 @@ class Loop:
             "tokens": step * settings.batch_tokens,
             "epoch": (training.cursor(step) + settings.batch_sequences) / training.windows,
             "loss": figures.loss,
-            "smoothed_loss": _finite(training.guard.average),
+            "smoothed_loss": finite(training.guard.average),
             "learning_rate": training.rate(step),
             "gradient_norm": figures.norm,
             "loss_scale": figures.scale,
@@ -173,68 +181,27 @@ class Loop:
     def _peak(self) -> tuple[float, str] | None:
         return peak_flops(self.training.place.device, self.training.place.precision)
 
-    # going back
-
     def _go_back(self, verdict: Verdict, figures: Figures) -> None:
-        """Return to an earlier checkpoint as the guard says. Raises GuardGaveUp if it says no more."""
-        training, work = self.training, self.training.work
         if self.writer:
             self._tell_written(self.writer.wait())
-        batch = self.settings.batch_sequences
-        whole: list[int] = []
-        if self.journal:
-            present = [step for step in checkpoint.stable_steps(self.root) if step in training.stable]
-            whole = [s for s in present if checkpoint.read(self.root / checkpoint.name_of(s), self._note) is not None]
-        stable = self.peers.list_from_first(whole)
-        cursor = training.cursor(figures.step)
-        samples = samples_at(self.settings.seed, cursor, batch, training.windows).tolist()
-        try:
-            if verdict.action == "stop":
-                raise training.guard.gave_up(verdict.reason, figures.step)
-            intervention = training.guard.go_back(verdict.reason, figures.step, stable, batch)
-        except GuardGaveUp as error:
-            if self.journal:
-                self.journal.event("given_up", figures.step, reason=str(error), cursor=cursor, samples=samples)
-                path = write_post_mortem(training, figures, samples, str(error))
-                raise GuardGaveUp(f"{error} What is known about the last steps: {path}") from error
-            raise
-        if self.journal:
-            write_interventions(work, training.guard.interventions)  # before anything is undone
-            checkpoint.reject_after(self.root, intervention.target_step)
-            self.journal.event("rollback", figures.step, **_told(intervention), loss=_finite(figures.loss),
-                               gradient_norm=_finite(figures.norm), samples=samples)  # fmt: skip
-            self.journal.take_back(intervention.target_step, intervention.number)
-        self.peers.any(False)  # nobody reads before the first process has tidied up
-        saved = None
-        if intervention.target_step:
-            saved = checkpoint.read(self.root / checkpoint.name_of(intervention.target_step), self._note)
-            if saved is None:
-                raise AntiMatterError(f"{self.root}: the checkpoint of step {intervention.target_step} has vanished")
-        training.restore(saved, training.guard.interventions)
+        go_back(self.training, self.journal, verdict, figures, self._note)
+        self.saved = self.training.step
         self.clock.skip()
-
-    def _promote(self, now: int) -> None:
-        """Mark the candidate if it has proved sound. Decided from steps alone, on every process alike."""
-        training, candidate = self.training, self.training.candidate
-        if candidate is None:
-            return
-        if training.guard.stable(candidate, now):
-            training.stable = [*training.stable, candidate][-KEPT_STABLE:]
-            training.candidate = None
-            if self.writer:
-                self.writer.promote(candidate)
-        elif training.guard.last_sick > candidate:
-            training.candidate = None
 
     # what is due
 
-    def _validate(self) -> None:
+    def _validate(self) -> bool:
+        """False: the weights are no numbers, which a single loss in training need not show; the run went back."""
         training, settings = self.training, self.settings
         score = validate(
             eager(training.loss), training.model, training.tokens,
             settings.validation_sequences, settings.sequence_length, training.place.micro_batch,
             training.place.precision, self.peers, self.classes_V,
         )  # fmt: skip
+        if not math.isfinite(score.loss) and self.last is not None:
+            action: Literal["stop", "rollback"] = "stop" if settings.guard.mode == "off" else "rollback"
+            self._go_back(Verdict(action, f"validation loss {score.loss:g}"), self.last)
+            return False
         training.plateau.validated(score.loss)
         training.by_frequency = list(score.by_frequency)
         if training.best is None or score.loss < training.best["loss"]:
@@ -245,6 +212,7 @@ class Loop:
             row = {"step": training.step, "tokens": training.step * settings.batch_tokens, **vars(score)}
             self.journal.validation(row)
             self.journal.record("validation", **row, seconds=self.clock.seconds())
+        return True
 
     def _keep(self, folder: Path) -> None:
         weights = self.training.weights()
@@ -253,20 +221,19 @@ class Loop:
 
     def _save(self) -> None:
         training = self.training
-        # apart from one another: to go back again means to go back further
-        far = not training.stable or training.step >= training.stable[-1] + self.settings.guard.distance
-        if training.candidate is None and far:
-            training.candidate = training.step
+        self.saved = training.step
+        regular = training.step % self.settings.save_every == 0
+        training.stability.saved(training.step, regular, training.guard)
         snapshot = self.training.snapshot()
         if not self.writer or not self.journal:
             return
         self.journal.sync()
         snapshot["environment"] |= {"steady": self.clock.state()}
         self.writer.save(**snapshot)
-        # with few steps between saves, none would be there long enough to become stable
-        self.writer.retain(stable=KEPT_STABLE, also=() if training.candidate is None else (training.candidate,))
+        self.writer.retain(stable=KEPT, also=training.stability.needed())
         if self.settings.keep_best:
-            result.drop_former_best(self.training)
+            best = dict(training.best) if training.best else None
+            self.writer.then(lambda: result.drop_former_best(training.work, best))
 
     def _tell_written(self, steps: Sequence[int]) -> None:
         for step in steps:
@@ -300,11 +267,3 @@ class Loop:
     def _note(self, text: str) -> None:
         if self.journal:
             self.journal.record("note", self.training.step, text=text)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None  # JSON has no inf
-
-
-def _told(intervention: Intervention) -> dict[str, Any]:
-    return plain([intervention])[0]

@@ -1,4 +1,4 @@
-"""The other processes of a run, for the few small things that all must agree on. Gradients go through DDP."""
+"""The other processes of a run, for the few small things that all must agree on. Gradients go through parallel.py."""
 
 import os
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ import torch
 
 from antimatter.model.files import write_text
 from antimatter.train.journal import read_records
-from antimatter.train.recovery import plain
+from antimatter.train.recovery import as_json
 from antimatter.train.step import Figures
 from antimatter.train.training import Training
 
@@ -33,7 +33,7 @@ def write_post_mortem(training: Training, figures: Figures, samples: Sequence[in
         "learning_rate": training.rate(figures.step),
         "sequence_length": settings.sequence_length,
         "samples": list(samples),
-        "interventions": plain(training.guard.interventions),
+        "interventions": as_json(training.guard.interventions),
         "events": read_records(training.work / "events.jsonl")[-LAST_EVENTS:],
         "layers": _layers(training),
     }

@@ -8,11 +8,12 @@ does not know was taken on the way to the spike: it is never used again.
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from antimatter.model.files import write_text
+from antimatter.train import checkpoint
 from antimatter.train.guard import Intervention
 
 FILE = "interventions.json"
@@ -28,12 +29,22 @@ def read_interventions(work: Path) -> tuple[Intervention, ...]:
 
 def write_interventions(work: Path, interventions: Sequence[Intervention]) -> None:
     """Whole or not at all, on disk when this returns."""
-    write_text(work / FILE, json.dumps(plain(interventions), indent=2) + "\n")
+    write_text(work / FILE, json.dumps(as_json(interventions), indent=2) + "\n")
 
 
-def plain(interventions: Sequence[Intervention]) -> list[dict[str, Any]]:
+def as_json(interventions: Sequence[Intervention]) -> list[dict[str, Any]]:
     """For JSON."""
     return [dataclasses.asdict(intervention) for intervention in interventions]
+
+
+def newest_current(work: Path, say: Callable[[str], None]) -> checkpoint.Checkpoint | None:
+    """What a run in `work` goes on from: the newest whole checkpoint that no intervention has undone."""
+    interventions = read_interventions(work)
+
+    def current(saved: checkpoint.Checkpoint) -> bool:
+        return is_current(saved.state["step"], len(saved.state["interventions"]), interventions)
+
+    return checkpoint.newest(work / "checkpoints", say, current)
 
 
 def is_current(step: int, known: int, interventions: Sequence[Intervention]) -> bool:

@@ -8,7 +8,9 @@
 summary.json is written last: whoever finds it finds everything.
 """
 
+import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -21,7 +23,7 @@ from antimatter.model.config import parameter_count
 from antimatter.model.files import sync, write_text
 from antimatter.train.checkpoint import name_of, steps
 from antimatter.train.journal import read_csv
-from antimatter.train.recovery import plain
+from antimatter.train.recovery import as_json
 from antimatter.train.training import Training
 
 LAST_ROWS = 10
@@ -36,7 +38,7 @@ def keep_weights(training: Training, weights: Mapping[str, Tensor], folder: Path
     metadata = {
         "step": training.step,
         "tokens": training.step * training.settings.batch_tokens,
-        "smoothed_train_loss": training.guard.average,
+        "smoothed_train_loss": training.guard.average if math.isfinite(training.guard.average) else None,
         "best_validation": training.best,
         "precision": training.place.precision,
     }
@@ -56,13 +58,14 @@ def best_folder(work: Path, step: int) -> Path:
     return work / "best" / name_of(step)
 
 
-def drop_former_best(training: Training) -> None:
+def drop_former_best(work: Path, best: dict[str, float] | None) -> None:
     """Remove weights that were the best once, unless a checkpoint to which the run may return says they still are."""
-    root = training.work / "checkpoints"
-    states = [json.loads((root / name_of(s) / "state.json").read_text(encoding="utf-8")) for s in steps(root)]
-    known = [training.best, *(state["best_validation"] for state in states)]
-    needed = {name_of(int(best["step"])) for best in known if best}
-    for folder in (training.work / "best").glob("step_*"):
+    root, known = work / "checkpoints", [best]
+    for step in steps(root):
+        with contextlib.suppress(OSError, ValueError, KeyError):  # damaged: nobody returns to it
+            known.append(json.loads((root / name_of(step) / "state.json").read_bytes())["best_validation"])
+    needed = {name_of(int(each["step"])) for each in known if each}
+    for folder in (work / "best").glob("step_*"):
         if folder.name not in needed:
             shutil.rmtree(folder)
 
@@ -91,7 +94,7 @@ def _facts(training: Training) -> dict[str, Any]:
         "precision": training.place.precision,
         "overflowed_steps": training.overflows,
         "skipped_steps": training.skips,
-        "interventions": plain(training.guard.interventions),
+        "interventions": as_json(training.guard.interventions),
     }
 
 
@@ -125,4 +128,4 @@ def summarise(training: Training, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

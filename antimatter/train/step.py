@@ -45,21 +45,21 @@ class Stepper:
 
     def __init__(
         self, settings: Train, place: Placement, model: AntiMatter, loss: torch.nn.Module, optimizer: Optimizer,
-        scale: LossScale, loader: Loader, peers: Peers, device: str,
+        scale: LossScale, loader: Loader, peers: Peers, device: str, counts_V: Tensor | None,
     ) -> None:  # fmt: skip
+        """counts_V: int64 [V] on the device, to which the targets of each step that is taken are added; or None."""
         self._settings, self._place, self._model, self._loss = settings, place, model, loss
         self._optimizer, self._scale, self._loader, self._peers = optimizer, scale, loader, peers
-        self._device = device
+        self._device, self._counts_V = device, counts_V
+        self._fresh_V = None if counts_V is None else torch.zeros_like(counts_V)
         self._parameters = list(model.parameters())
 
-    def forward_backward(
-        self, step: int, cursor: int, weights: NDArray[np.float32] | None, counts_V: Tensor | None, stop: bool
-    ) -> Tensor:
+    def forward_backward(self, step: int, cursor: int, weights: NDArray[np.float32] | None, stop: bool) -> Tensor:
         """Gradients of step `step`, which reads the samples from `cursor` on.
 
-        weights: fp32 [V], weight of each target in the loss; None weighs all alike. counts_V: int64 [V] on the device,
-        to which the targets are added. Returns fp64 or fp32 [5] on the device, summed over processes: objective,
-        nats, weight, targets, processes asked to stop.
+        weights: fp32 [V], weight of each target in the loss; None weighs all alike. stop: this process was asked to.
+        Returns fp64 or fp32 [5] on the device, summed over processes: objective, nats, weight, targets, processes
+        asked to stop. What follows is `update` or `discard`.
         """
         settings, place, world = self._settings, self._place, self._peers.world
         weights_V = None if weights is None else torch.from_numpy(weights).to(self._device)
@@ -80,8 +80,8 @@ class Stepper:
                         # DDP averages gradients: times world makes it their sum
                         self._scale.scaler.scale(part[0] * (world / settings.batch_tokens)).backward()
                 sums[:4] += part.detach()
-                if counts_V is not None:
-                    counts_V.scatter_add_(0, targets_BT.flatten(), torch.ones_like(targets_BT.flatten()))
+                if self._fresh_V is not None:
+                    self._fresh_V.scatter_add_(0, targets_BT.flatten(), torch.ones_like(targets_BT.flatten()))
         return self._peers.sum_on_device(sums)
 
     def update(self, sums: Tensor, rate: float, highest_loss: float, highest_norm: float) -> Tensor:
@@ -100,12 +100,16 @@ class Stepper:
         self._scale.clip(self._parameters, norm, self._settings.gradient_clip)
         self._optimizer.step(rate, skip)
         self._scale.update()
-        self._optimizer.zero_grad()
+        if self._counts_V is not None and self._fresh_V is not None:
+            self._counts_V += self._fresh_V
+        self.discard()
         return torch.stack([sums[1], sums[3], norm.to(sums.dtype), scale.to(sums), skip.to(sums.dtype)])
 
     def discard(self) -> None:
-        """Forget gradients that shall not be applied."""
+        """Forget gradients, and targets that were not counted."""
         self._optimizer.zero_grad()
+        if self._fresh_V is not None:
+            self._fresh_V.zero_()
 
 
 class Fetched:

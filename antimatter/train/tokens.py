@@ -6,7 +6,7 @@
     data/tokens/token_counts.bin         int64 per vocabulary entry: how often it stands in the training split
 
 A split is one long sequence, its shards end to end. Reads are plain file reads at a position: a memory map of the
-whole split would count every page ever touched as this process's memory (nanoGPT#287).
+whole split would count every page ever touched as this process's memory.
 """
 
 import bisect

@@ -31,8 +31,9 @@ from antimatter.train.loss_scale import LossScale
 from antimatter.train.optimizer import Optimizer
 from antimatter.train.parallel import load_weights, published_weights, wrap
 from antimatter.train.peers import Peers
-from antimatter.train.recovery import plain as plain_interventions
+from antimatter.train.recovery import as_json
 from antimatter.train.schedule import Plateau, learning_rate
+from antimatter.train.stability import Stability
 from antimatter.train.step import Stepper
 from antimatter.train.tokens import Tokens
 
@@ -83,12 +84,21 @@ class Training:
             tokens.train, settings.sequence_length, settings.seed, settings.batch_sequences, self.windows, places,
             self.device,
         )  # fmt: skip
-        self.stepper = Stepper(
-            settings, place, self.model, self.loss, self.optimizer, self.scale, self.loader, peers, self.device
-        )
         self.counts_V: Tensor | None = None
         if settings.token_balance.mode == "dynamic":
             self.counts_V = torch.zeros(config.vocabulary_size, dtype=torch.int64, device=self.device)
+        self.stepper = Stepper(
+            settings,
+            place,
+            self.model,
+            self.loss,
+            self.optimizer,
+            self.scale,
+            self.loader,
+            peers,
+            self.device,
+            self.counts_V,
+        )
         self._start_anew(())
 
     def _prepare_gpu(self, fit: bool, say: Callable[[str], None]) -> None:
@@ -123,8 +133,7 @@ class Training:
     def _start_anew(self, interventions: Sequence[Intervention]) -> None:
         settings = self.settings
         self.step, self.overflows, self.skips = 0, 0, 0
-        self.stable: list[int] = []  # steps of the checkpoints that a rollback may go back to
-        self.candidate: int | None = None  # the one that is becoming stable
+        self.stability = Stability()
         self.best: dict[str, float] | None = None
         self.by_frequency: list[float | None] = []
         self.guard = SpikeGuard(settings.guard, interventions)
@@ -147,11 +156,9 @@ class Training:
         else:
             self._restore_checkpoint(saved)
         known = len(saved.state["interventions"]) if saved else 0
-        if len(interventions) > known:  # it has just gone back, to what was stable
+        if len(interventions) > known and self.step == interventions[-1].target_step:  # it has just gone back
             self.scale.lower(SCALE_AFTER_ROLLBACK)
-            self.candidate = None
-            if self.step and self.step not in self.stable:
-                self.stable.append(self.step)
+            self.stability.went_back(self.step)
 
     def _buffers(self) -> dict[str, Tensor]:
         """Published tensors that no optimizer changes."""
@@ -169,7 +176,7 @@ class Training:
         self.optimizer.restore(saved.optimizer())
         self.scale.restore(state["loss_scale"])
         self.step, self.overflows, self.skips = state["step"], state["overflows"], state["skips"]
-        self.stable, self.candidate = list(state["stable"]), state["candidate"]
+        self.stability.restore(state["stability"])
         self.best = state["best_validation"]
         self.guard.restore(state["guard"])
         self.plateau.restore(state["plateau"])
@@ -199,11 +206,10 @@ class Training:
             "loss_scale": self.scale.state(),
             "overflows": self.overflows,
             "skips": self.skips,
-            "stable": self.stable,
-            "candidate": self.candidate,
+            "stability": self.stability.state(),
             "best_validation": self.best,
             "guard": self.guard.state(),
-            "interventions": plain_interventions(self.guard.interventions),
+            "interventions": as_json(self.guard.interventions),
             "plateau": self.plateau.state(),
             "placement": vars(self.place),
             "identity": self.identity(),

@@ -15,6 +15,9 @@ from antimatter.model.files import write_text
 QUIET_SECONDS = 10.0
 """In a log that is no terminal, lines about training come at most so often."""
 
+REPEATED = ("train", "validation", "sample", "skipped", "checkpoint")
+"""Kinds of which each step has one, computed again after a kill with the same result."""
+
 Record = dict[str, Any]
 
 
@@ -43,14 +46,16 @@ class Follower:
             self._began = True
             self._offset += len(line)
             kind, step = record["kind"], record["step"]
-            if kind in ("train", "validation"):
+            if kind in REPEATED:
                 if step <= self._delivered.get(kind, 0):
                     continue  # computed again after a kill, with the same result
                 self._delivered[kind], self._changed = step, True
             if kind == "rollback":  # the steps after its target come anew
-                target = record["target_step"]
+                number, target = record["number"], record["target_step"]
+                if number <= self._delivered.get(kind, 0):
+                    continue
                 self._delivered = {key: min(reached, target) for key, reached in self._delivered.items()}
-                self._changed = True
+                self._delivered[kind], self._changed = number, True
             yield record
         if not self._began:
             self._offset = 0
@@ -78,9 +83,14 @@ class Echo:
             say(("\r\033[K" if self._rewrite else "") + line)
         elif self._rewrite:
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - self._shown > QUIET_SECONDS:
+        elif time.monotonic() - self._shown > QUIET_SECONDS or _is_last(record):
             self._shown = time.monotonic()
             say(line)
+
+
+def _is_last(record: Record) -> bool:
+    """Whether nothing comes after this step."""
+    return bool(record["step"] == record["steps"])
 
 
 def describe(record: Record) -> str | None:

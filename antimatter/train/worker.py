@@ -22,7 +22,7 @@ from antimatter.train.job import Job, placed
 from antimatter.train.journal import Journal
 from antimatter.train.loop import Loop
 from antimatter.train.peers import Peers
-from antimatter.train.recovery import is_current, read_interventions
+from antimatter.train.recovery import as_json, newest_current, read_interventions
 from antimatter.train.schedule import resolved
 from antimatter.train.speed import Clock
 from antimatter.train.tokens import open_tokens
@@ -55,11 +55,7 @@ def work_on(job: Job) -> int:
         tokens = open_tokens(job.tokens)
         job = dataclasses.replace(job, train=resolved(job.train, window_count(tokens.train, job.train.sequence_length)))
         root, interventions = work / "checkpoints", read_interventions(work)
-
-        def current(saved: checkpoint.Checkpoint) -> bool:
-            return is_current(saved.state["step"], len(saved.state["interventions"]), interventions)
-
-        saved = checkpoint.newest(root, say, current) if peers.rank == 0 else None  # who holds the lock chooses
+        saved = newest_current(work, say) if peers.rank == 0 else None  # who holds the lock chooses
         step = peers.from_first(saved.state["step"] if saved else 0)
         if step and saved is None:
             saved = checkpoint.read(root / checkpoint.name_of(step), say)
@@ -72,11 +68,14 @@ def work_on(job: Job) -> int:
         journal = None
         if peers.rank == 0:
             checkpoint.sweep(root, step)
-            journal = Journal(work, step)
+            rollbacks = as_json(interventions)
+            journal = Journal(work, step, rollbacks)
         steady = saved.environment["steady"] if saved else {}
         clock = Clock(journal.seconds_before if journal else 0.0, steady)
         if journal:
             journal.record("start", step, attempt=job.attempt, steps=job.train.steps, **vars(training.place))
+            for rollback in rollbacks:  # whoever watches may not know of the last one: a kill came between
+                journal.record("rollback", rollback["trigger_step"], **rollback)
             for note in notes:
                 journal.record("note", step, text=note)
         finished = Loop(training, journal, clock).run(stop.asked)
@@ -102,7 +101,7 @@ class StopRequest:
         if not self.reason and self._stage and not alive(self._stage):
             self.reason = "the stage that started this training is gone"
         if not self.reason and self._file.exists():
-            self.reason = "asked to stop"
+            self.reason = self._file.read_text(encoding="utf-8") or "asked to stop"
         return bool(self.reason)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:

@@ -70,6 +70,10 @@ class Writer:
         """checkpoint.retain, once all that was asked for before is done. `also` must not change any more."""
         self._ask(lambda: checkpoint.retain(self.root, latest, stable, also))
 
+    def then(self, task: Callable[[], object]) -> None:
+        """Anything else that must come after all that was asked for before."""
+        self._ask(task)
+
     def check(self) -> list[int]:
         """Raise what failed. Returns the steps that reached the disk since the last `check` or `wait`."""
         if self._failure is not None:

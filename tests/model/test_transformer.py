@@ -4,9 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 
 from antimatter.model import AntiMatter, ModelConfig, ModelError
 
@@ -153,26 +150,6 @@ def test_a_saved_model_comes_back_equal(tmp_path, options):
     assert torch.equal(back(TOKENS), model(TOKENS))
 
 
-def test_weights_that_are_spread_over_processes_come_and_go_whole(tmp_path):
-    options = {"tied_embeddings": False, "adaptive_softmax": (10, 20), "qk_norm": True}
-    model, other = (
-        AntiMatter(ModelConfig(vocabulary_size=37, vocabulary_multiple=16, **SHAPE, **options), seed) for seed in (1, 2)
-    )
-    expected = other.published_weights()
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
-        model.load_weights(expected, "memory")
-        published = model.published_weights()
-    finally:
-        torch.distributed.destroy_process_group()
-    assert isinstance(model.token_embedding.weight, DTensor) and model.token_embedding.weight.shape == (48, 16)
-    assert not any(isinstance(tensor, DTensor) for tensor in published.values())
-    assert published.keys() == expected.keys()
-    assert all(torch.equal(published[name], expected[name]) for name in expected)
-
-
 def test_files_hold_no_padding_and_a_tied_matrix_once(tmp_path):
     trained(CONFIG).save_pretrained(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
@@ -211,11 +188,11 @@ def test_a_folder_of_another_architecture_is_refused_by_its_name(tmp_path):
         AntiMatter.from_pretrained(tmp_path)
 
 
-def test_weights_of_another_shape_are_refused_with_every_difference(tmp_path):
+def test_weights_of_another_shape_are_refused_with_what_differs(tmp_path):
     AntiMatter(CONFIG).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"layers": 3, "context": 8}))
-    with pytest.raises(ModelError, match=r"blocks.2.attention.projection.weight is missing.*position_embedding"):
+    with pytest.raises(ModelError, match=r"position_embedding.weight is .*blocks\.2\.\S+ is missing; .*and \d+ more"):
         AntiMatter.from_pretrained(tmp_path)
 
 

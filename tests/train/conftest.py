@@ -102,11 +102,7 @@ def training_of(job: Job, say: Callable[[str], None] = lambda line: None) -> tup
     tokens = open_tokens(job.tokens)
     job = dataclasses.replace(job, train=resolved(job.train, window_count(tokens.train, job.train.sequence_length)))
     interventions = recovery.read_interventions(Path(job.work))
-    saved = checkpoint.newest(
-        Path(job.work) / "checkpoints",
-        say,
-        lambda c: recovery.is_current(c.state["step"], len(c.state["interventions"]), interventions),
-    )
+    saved = recovery.newest_current(Path(job.work), say)
     place, config = placed(job, tokens.vocabulary_size, saved.state["placement"] if saved else None, 1, say)
     torch.set_num_threads(place.threads)
     training = Training(job, config, place, tokens, Peers(), say)
@@ -130,7 +126,7 @@ def train_here() -> Callable[..., bool]:
         work.mkdir(parents=True, exist_ok=True)
         training, step = training_of(job, say)
         checkpoint.sweep(work / "checkpoints", step)
-        journal = Journal(work, step)
+        journal = Journal(work, step, recovery.as_json(recovery.read_interventions(work)))
         # asked while step stop_at is computed
         return Loop(training, journal, Clock(0.0, {})).run(lambda: training.step + 1 == stop_at)
 

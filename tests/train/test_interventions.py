@@ -132,7 +132,7 @@ def test_the_specifications_rule_skips_no_data():
     [
         ([100, 200, 300, 400], 500, 400),  # exactly 100 steps before
         ([400, 300, 200, 100], 499, 300),  # the order on disk does not matter
-        ([440], 500, 0),  # none is far enough
+        ([440, 450], 500, 440),  # none is far enough: the oldest is better than none
         ([], 5000, 0),
         ([], 3, 0),  # the trigger lies nearer to the start than `distance`
         ([600, 500, 300], 500, 300),  # what lies after the trigger is of no use
@@ -162,7 +162,8 @@ def test_the_same_region_again_is_entered_from_an_older_checkpoint():
     assert (same.target_step, further_on.target_step) == (700, 850)
     before_it = next_intervention(FULL, (first,), "spike", 820, stable, BATCH)
     assert before_it.target_step == 700
-    assert next_intervention(FULL, (first,), "spike", 1000, [800], BATCH).target_step == 0
+    # there is none: the oldest, with less data to come and at a lower rate
+    assert next_intervention(FULL, (first,), "spike", 1000, [800, 850], BATCH).target_step == 800
 
 
 def test_a_second_way_back_skips_what_the_first_one_skipped_too():

@@ -63,6 +63,20 @@ def test_rows_that_a_rollback_takes_back_are_kept_elsewhere(tmp_path):
 def test_a_resume_forgets_later_skips_but_no_rollback(tmp_path):
     journal = Journal(tmp_path, 0)
     for step, kind in ((2, "skipped"), (6, "skipped"), (7, "rollback"), (9, "given_up")):
-        journal.event(kind, step)
+        journal.event(kind, step, number=1)
     Journal(tmp_path, 4).sync()
     assert [e["step"] for e in read_records(tmp_path / "events.jsonl")] == [2, 7, 9]
+
+
+def test_a_rollback_that_a_kill_kept_from_the_journal_is_told_by_the_next_start(tmp_path):
+    journal = Journal(tmp_path, 0)
+    for step in range(1, 6):
+        journal.log(row(step))
+    journal.sync()
+    rollback = {"number": 1, "trigger_step": 5, "target_step": 3}
+    for _ in range(2):
+        Journal(tmp_path, 3, [rollback]).sync()
+    assert [r["step"] for r in read_csv(tmp_path / "log.csv")] == [1, 2, 3]
+    assert [(r["step"], r["rollback"]) for r in read_csv(tmp_path / "abandoned.csv")] == [(4, 1), (5, 1)]
+    assert [e["kind"] for e in read_records(tmp_path / "events.jsonl")] == ["rollback"]
+    assert [r["kind"] for r in read_records(tmp_path / "records.jsonl")] == ["rollback"]

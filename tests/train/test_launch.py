@@ -85,7 +85,7 @@ def test_after_accumulation_both_ranks_hold_the_gradient_of_one_process(make_job
     subprocess.run([*torchrun, script, str(write(job))], env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"}, check=True)
     first, second = (load_file(Path(job.work) / f"gradients-{rank}.safetensors") for rank in (0, 1))
     alone = new_training(dataclasses.replace(job, micro_batch=8))
-    alone.stepper.forward_backward(2, alone.cursor(2), None, None, False)
+    alone.stepper.forward_backward(2, alone.cursor(2), None, False)
     for name, gradient in ((name, parameter.grad) for name, parameter in alone.model.named_parameters()):
         assert torch.equal(first[name], second[name]), name
         assert torch.allclose(first[name], gradient, atol=1e-7, rtol=1e-4), name

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 
 from antimatter.model import AntiMatter
-from antimatter.params.train import Guard
-from antimatter.train import optimizer
+from antimatter.params.train import Guard, Samples
+from antimatter.train import checkpoint, optimizer
 from antimatter.train.data import read_windows, samples_of_step
 from antimatter.train.device import DeviceError
 from antimatter.train.guard import GuardGaveUp
-from antimatter.train.journal import read_csv
+from antimatter.train.journal import read_csv, read_records
 from antimatter.train.loop import Loop
 from antimatter.train.schedule import learning_rate
 from antimatter.train.speed import Clock
@@ -128,6 +128,34 @@ def test_twenty_overflows_in_a_row_stop_the_run(make_job, new_training):
     training.stepper.forward_backward = overflowing
     with pytest.raises(GuardGaveUp, match=r"step 20: gradients were not finite in 20 steps in a row"):
         Loop(training, None, Clock(0.0, {})).run(lambda: False)
+
+
+def test_a_stop_that_comes_in_the_last_step_changes_nothing(make_job, train_here):
+    job = make_job(steps=8, save_every=4)
+    assert train_here(job, stop_at=8)
+    assert (Path(job.work) / "summary.json").exists()
+    assert checkpoint.steps(Path(job.work) / "checkpoints") == [4]  # the result is there: no checkpoint of the end
+
+
+def test_a_plateau_lowers_the_rate_of_the_steps_after_it(make_job, train_here):
+    job = make_job(schedule="plateau", plateau_patience=1, plateau_improvement=10.0, validate_every=3)
+    train_here(job)
+    rates = [row["learning_rate"] for row in read_csv(Path(job.work) / "log.csv")]
+    assert rates[5] == job.train.learning_rate and rates[6] == pytest.approx(0.5 * rates[5])
+
+
+def test_samples_are_greedy_continuations_of_the_prompts_and_change_nothing(make_job, train_here, outputs):
+    sampled = make_job("sampled", samples=Samples(every=4, tokens=3, prompts=("x",)), prompts=((1, 9), (1, 10, 11)))
+    silent = make_job("silent", samples=Samples(prompts=("x",), tokens=3), prompts=())
+    train_here(sampled)
+    train_here(silent)
+    records = [r for r in read_records(Path(sampled.work) / "records.jsonl") if r["kind"] == "sample"]
+    assert [r["step"] for r in records] == [4, 8, 12]
+    last = records[-1]
+    assert last["prompt_lengths"] == [2, 3] and [ids[:2] for ids in last["ids"]] == [[1, 9], [1, 10]]
+    model = AntiMatter.from_pretrained(Path(sampled.work) / "result")
+    assert last["ids"][0][2] == model(torch.tensor([last["ids"][0][:2]]))[0, -1].argmax().item()
+    assert outputs(sampled) == outputs(silent)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_an_error(make_job, new_training):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -15,12 +16,15 @@ import torch
 
 import antimatter
 from antimatter.model import AntiMatter
-from antimatter.params.train import Guard
-from antimatter.train import checkpoint, loop, recovery
+from antimatter.params.train import Balance, Guard
+from antimatter.train import checkpoint, recovery
 from antimatter.train.checkpoint import CheckpointFailed
 from antimatter.train.guard import GuardGaveUp
-from antimatter.train.journal import read_csv, read_records
+from antimatter.train.journal import Journal, read_csv, read_records
+from antimatter.train.loop import Loop
+from antimatter.train.stability import Stability
 from antimatter.train.step import Stepper
+from antimatter.train.training import Training
 
 GUARD = Guard(window=16, healthy_steps=3, distance=4, skip_beyond=2, rewarm_steps=3)
 SETTINGS = {"steps": 110, "save_every": 10, "validate_every": 50, "guard": GUARD}
@@ -122,7 +126,7 @@ def test_after_going_back_the_run_is_a_fresh_start_from_there(make_job, train_he
     """Same checkpoint, same interventions: same bytes, whoever was there before."""
     job, fresh = make_job("job", **SETTINGS), make_job("fresh", **SETTINGS)
     kept = Path(fresh.work) / "kept"
-    real = loop.write_interventions
+    real = recovery.write_interventions
 
     def also_keep(work, interventions):
         real(work, interventions)
@@ -130,7 +134,7 @@ def test_after_going_back_the_run_is_a_fresh_start_from_there(make_job, train_he
 
     disturb({88: nan_weights})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "write_interventions", also_keep)
+        patch.setattr(recovery, "write_interventions", also_keep)
         train_here(job)
     shutil.copytree(kept, fresh.work, dirs_exist_ok=True)
     shutil.rmtree(kept)
@@ -146,18 +150,18 @@ class Killed(BaseException):
 def test_a_kill_while_going_back_loses_no_decision(make_job, train_here, disturb, outputs, monkeypatch, moment):
     undisturbed, killed = make_job("undisturbed", **SETTINGS), make_job("killed", **SETTINGS)
     moments = [
-        (loop, "write_interventions"),
-        (loop.checkpoint, "reject_after"),
-        (loop.Journal, "event"),
-        (loop.Journal, "take_back"),
-        (loop.Training, "restore"),
-        (loop.Loop, "_promote"),
+        (recovery, "write_interventions"),
+        (checkpoint, "reject_after"),
+        (Journal, "event"),
+        (Journal, "take_back"),
+        (Training, "restore"),
+        (Stability, "promoted"),
     ]
     disturb({88: nan_weights})
     train_here(undisturbed)
     place, name = moments[moment]
     real, going_back = getattr(place, name), []
-    go_back = loop.Loop._go_back
+    go_back = Loop._go_back
 
     def noted(*arguments):
         going_back.append(True)
@@ -170,13 +174,30 @@ def test_a_kill_while_going_back_loses_no_decision(make_job, train_here, disturb
 
     disturb({88: nan_weights}, times=2 if moment == 0 else 1)
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Loop, "_go_back", noted)
+        patch.setattr(Loop, "_go_back", noted)
         patch.setattr(place, name, dying)
         with pytest.raises(Killed):
             train_here(killed)
     assert train_here(killed)
     assert len(recovery.read_interventions(Path(killed.work))) == 1
     assert outputs(killed) == outputs(undisturbed)
+
+
+def test_a_stop_in_the_step_of_a_rollback_keeps_the_checkpoint_to_go_back_to(make_job, train_here, disturb, outputs):
+    undisturbed, stopped = make_job("undisturbed", **SETTINGS), make_job("stopped", **SETTINGS)
+
+    def nan_weights_and_stop(stepper, sums):
+        nan_weights(stepper, sums)
+        sums[4] += 1
+
+    disturb({88: nan_weights})
+    train_here(undisturbed)
+    (event,) = events_of(undisturbed, "rollback")
+    disturb({88: nan_weights, event["step"]: nan_weights_and_stop})
+    assert not train_here(stopped)
+    assert event["target_step"] in checkpoint.stable_steps(Path(stopped.work) / "checkpoints")
+    assert train_here(stopped)
+    assert outputs(stopped) == outputs(undisturbed)
 
 
 def test_a_stable_checkpoint_that_was_damaged_is_passed_over(make_job, train_here, disturb, monkeypatch):
@@ -255,6 +276,7 @@ import threading
 import torch
 from antimatter.train.job import read_job
 from antimatter.train.step import Stepper
+from antimatter.train.training import Training
 from antimatter.train.worker import work_on
 
 job, real, done = read_job(sys.argv[1]), Stepper.forward_backward, []
@@ -284,5 +306,48 @@ def test_what_breaks_in_one_of_two_processes_takes_both_back_to_the_same_step(ma
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
+    assert len(events_of(job, "rollback")) == 1
+    assert all(torch.isfinite(weight).all() for weight in weights_of(job).values())
+
+
+@pytest.mark.parametrize("stop_at", [95, 100, 107])
+def test_a_stop_counts_no_batch_twice(make_job, train_here, outputs, stop_at):
+    balance = Balance(mode="dynamic")
+    settings = {"steps": 110, "save_every": 50, "validate_every": 110, "token_balance": balance}
+    undisturbed, stopped = make_job("undisturbed", **settings), make_job("stopped", **settings)
+    train_here(undisturbed)
+    assert not train_here(stopped, stop_at=stop_at)
+    assert train_here(stopped)
+    assert outputs(stopped) == outputs(undisturbed)
+
+
+@pytest.mark.parametrize("stop_at", [25, 88, 89])
+def test_a_stop_does_not_change_where_a_rollback_goes(make_job, train_here, disturb, outputs, stop_at):
+    undisturbed, stopped = make_job("undisturbed", **SETTINGS), make_job("stopped", **SETTINGS)
+    disturb({88: nan_weights})
+    train_here(undisturbed)
+    disturb({88: nan_weights})
+    assert not train_here(stopped, stop_at=stop_at)
+    assert train_here(stopped)
+    assert outputs(stopped) == outputs(undisturbed)
+    (rollback,) = events_of(stopped, "rollback")
+    stable = checkpoint.stable_steps(Path(stopped.work) / "checkpoints")
+    assert stable == checkpoint.stable_steps(Path(undisturbed.work) / "checkpoints")
+    assert rollback["target_step"] == events_of(undisturbed, "rollback")[0]["target_step"]
+
+
+def test_with_few_steps_between_saves_checkpoints_become_stable_all_the_same(make_job, train_here):
+    guard = dataclasses.replace(GUARD, healthy_steps=10, distance=10)
+    job = make_job(**{**SETTINGS, "save_every": 2, "guard": guard})
+    train_here(job)
+    stable = checkpoint.stable_steps(Path(job.work) / "checkpoints")
+    assert len(stable) == 3 and stable[0] > 50
+    assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(stable))
+
+
+def test_weights_that_break_in_the_last_step_are_not_published(make_job, train_here, disturb):
+    job = make_job(**SETTINGS)
+    disturb({110: nan_weights})
+    assert train_here(job)
     assert len(events_of(job, "rollback")) == 1
     assert all(torch.isfinite(weight).all() for weight in weights_of(job).values())

@@ -9,7 +9,8 @@ import pytest
 
 from antimatter.errors import AntiMatterError
 from antimatter.model import files
-from antimatter.train import checkpoint, journal, result
+from antimatter.params.train import Balance
+from antimatter.train import checkpoint, journal, loop, result
 from antimatter.train.checkpoint import newest
 from stages import train as stage
 
@@ -24,6 +25,12 @@ VARIANTS = {
     "bf16 with dropout and accumulation": {"precision": "bf16", "dropout": 0.2, "micro_batch": 2},
     "an untied head": {"tied_embeddings": False},
     "a second epoch": {"batch_tokens": 384},
+    "a plateau that was met": {
+        "schedule": "plateau",
+        "plateau_patience": 1,
+        "learning_rate": 1e-9,
+        "validate_every": 3,
+    },
 }
 
 
@@ -36,6 +43,15 @@ def test_a_stopped_run_ends_with_the_bytes_of_an_undisturbed_one(make_job, train
     assert not train_here(stopped, stop_at=stop_at)
     assert train_here(stopped)
     assert outputs(stopped) == outputs(undisturbed)
+
+
+def test_counts_that_balance_the_loss_survive_a_stop(make_job, train_here, outputs, monkeypatch):
+    monkeypatch.setattr(loop, "ABSORB_EVERY", 3)
+    jobs = [make_job(name, steps=40, token_balance=Balance(mode="dynamic")) for name in ("undisturbed", "stopped")]
+    train_here(jobs[0])
+    assert not train_here(jobs[1], stop_at=20)
+    assert train_here(jobs[1])
+    assert outputs(jobs[0]) == outputs(jobs[1])
 
 
 def test_a_run_killed_again_and_again_ends_with_them_too(make_job, train_here, outputs, monkeypatch):

@@ -169,8 +169,8 @@ def test_all_contradictions_come_at_once_with_the_steps_that_the_budget_makes():
 @pytest.mark.parametrize(
     ("changes", "windows", "said"),
     [
-        ({"steps": 5, "epochs": 1.0}, 10, ["steps and epochs do"]),
-        ({"steps": 0}, 10, ["none of them does"]),
+        ({"steps": 5, "epochs": 1.0}, 10, ["steps 5, tokens 0, epochs 1: one of them must say"]),
+        ({"steps": 0}, 10, ["steps 0, tokens 0, epochs 0: one of them"]),
         ({"steps": 0, "epochs": 1.0}, 0, ["shorter than one sample"]),
         ({"steps": 0, "epochs": 1.0, "batch_tokens": 9, "sequence_length": 10}, 10, ["not a multiple"]),
         ({"batch_tokens": 9, "warmup_steps": 2000}, 0, ["not a multiple", "warmup_steps 2000", "shorter"]),

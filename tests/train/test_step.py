@@ -28,7 +28,7 @@ def run(make_job, new_training):
 
 def one_step(training, step, highest_loss=math.inf, highest_norm=math.inf, weights=None, stop=False, spoil=None):
     stepper = training.stepper
-    sums = stepper.forward_backward(step, 8 * (step - 1), weights, training.counts_V, stop)
+    sums = stepper.forward_backward(step, 8 * (step - 1), weights, stop)
     if spoil:
         spoil(training, sums)
     return Fetched(step, stepper.update(sums, RATE, highest_loss, highest_norm), sums).read()
@@ -45,7 +45,7 @@ def equal(before, after):
 
 
 def gradients(training, step, weights=None):
-    sums = training.stepper.forward_backward(step, 8 * (step - 1), weights, None, False)
+    sums = training.stepper.forward_backward(step, 8 * (step - 1), weights, False)
     found = {name: p.grad.clone() for name, p in training.model.named_parameters()}
     training.stepper.discard()
     return found, sums
@@ -145,6 +145,8 @@ def test_targets_are_counted_with_balancing_that_follows_them(run):
     training = run(token_balance=DYNAMIC)
     training.counts_V.zero_()
     targets = torch.cat([targets.flatten() for _, targets in training.loader.rows(8)])
+    training.stepper.forward_backward(2, 8, None, False)
+    training.stepper.discard()  # what is not taken is not counted
     one_step(training, 2)
     assert torch.equal(training.counts_V, torch.bincount(targets.long(), minlength=40))
 
@@ -159,12 +161,12 @@ def test_dropout_depends_on_seed_step_and_micro_batch_and_on_no_draw_before(run)
 
     def nats(step):
         training.loader.rows = lambda cursor: rows[:1]
-        return training.stepper.forward_backward(step, 8, None, None, False)[1].item()
+        return training.stepper.forward_backward(step, 8, None, False)[1].item()
 
     training.model.eval()  # as after a sample or a validation: the step turns dropout on by itself
     once = nats(2)
     training.loader.rows = lambda cursor: rows
-    twice = training.stepper.forward_backward(2, 8, None, None, False)[1].item()
+    twice = training.stepper.forward_backward(2, 8, None, False)[1].item()
     assert twice != pytest.approx(2 * once, rel=1e-6)  # the second micro-batch drops others
     assert nats(3) != pytest.approx(once, rel=1e-6)  # so does another step
     training.stepper.discard()
@@ -172,7 +174,7 @@ def test_dropout_depends_on_seed_step_and_micro_batch_and_on_no_draw_before(run)
 
 def test_gradients_that_are_discarded_are_not_in_the_next_update(run):
     first, second = run("first"), run("second")
-    first.stepper.forward_backward(2, 8, None, None, False)
+    first.stepper.forward_backward(2, 8, None, False)
     first.stepper.discard()
     one_step(first, 2)
     one_step(second, 2)

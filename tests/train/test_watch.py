@@ -112,6 +112,8 @@ def test_a_file_that_the_worker_replaces_before_it_begins_is_read_from_its_start
     (tmp_path / "records.jsonl").unlink()
     write(START, START | {"attempt": "b"}, *train(1))
     assert seen(follower) == [("start", 0), ("train", 1)]
+    write(*train(2))
+    assert seen(follower) == [("train", 2)]
 
 
 PLACE = {

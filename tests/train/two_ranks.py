@@ -19,7 +19,7 @@ place, config = placed(job, tokens.vocabulary_size, None, peers.world, print)
 training = Training(job, config, place, tokens, peers, print)
 for step in (1, 2):  # the second accumulation goes through buckets that DDP has rearranged after the first
     training.optimizer.zero_grad()
-    training.stepper.forward_backward(step, training.cursor(step), None, None, False)
+    training.stepper.forward_backward(step, training.cursor(step), None, False)
 taken = {name: parameter.grad.clone() for name, parameter in training.model.named_parameters()}
 training.loader.close()
 save_file(taken, Path(job.work) / f"gradients-{peers.rank}.safetensors")
