@@ -59,15 +59,15 @@ class Training:
         self.device = f"cuda:{peers.local_rank}" if place.device == "cuda" else place.device
         settings = self.settings
         self.windows = window_count(tokens.train, settings.sequence_length)
-        self.model = AntiMatter(config, settings.seed).to(self.device)
+        self.model = AntiMatter(config, settings.seed)
+        if place.sharding == "off":  # else block by block, when it is shared out: the whole may not fit
+            self.model.to(self.device)
         self.model.activation_checkpointing = place.activation_checkpointing
         if self.model.adaptive is not None:
             self.model.adaptive.set_frequencies(torch.from_numpy(tokens.token_counts))
         boundary = (tokens.eos if tokens.bos is None else tokens.bos) if settings.document_masking else None
-        self.loss_of = LossOf(
-            self.model, place.device == "cpu", settings.label_smoothing, settings.z_loss, boundary
-        )  # of every call, also those that are not compiled
-        self.loss: torch.nn.Module = self.loss_of
+        chunked = place.device == "cpu"
+        self.loss: torch.nn.Module = LossOf(self.model, chunked, settings.label_smoothing, settings.z_loss, boundary)
         if place.sharding != "off":
             self.loss = wrap(self.loss, self.model, place, peers.local_rank)
         self.optimizer = Optimizer(self.model, settings, place.device)
@@ -88,17 +88,9 @@ class Training:
         if settings.token_balance.mode == "dynamic":
             self.counts_V = torch.zeros(config.vocabulary_size, dtype=torch.int64, device=self.device)
         self.stepper = Stepper(
-            settings,
-            place,
-            self.model,
-            self.loss,
-            self.optimizer,
-            self.scale,
-            self.loader,
-            peers,
-            self.device,
+            settings, place, self.model, self.loss, self.optimizer, self.scale, self.loader, peers, self.device,
             self.counts_V,
-        )
+        )  # fmt: skip
         self._start_anew(())
 
     def _prepare_gpu(self, fit: bool, say: Callable[[str], None]) -> None:

@@ -78,6 +78,21 @@ def test_two_processes_train_what_one_trains_and_every_record_arrives_once(make_
     assert launch(pair, pytest.fail) == outcome  # finished work returns at once
 
 
+def test_what_two_processes_began_one_goes_on_with_in_the_same_order(make_job, train_here):
+    settings = {"steps": 60, "save_every": 60, "validate_every": 30}
+    alone, begun = make_job("alone", **settings), make_job("begun", processes=2, micro_batch=4, **settings)
+    train_here(alone)
+    launcher = start_launcher(begun)
+    wait_for_step(begun, 5, launcher)
+    launcher.send_signal(signal.SIGTERM)
+    launcher.communicate(timeout=60)
+    said = []
+    assert train_here(dataclasses.replace(begun, processes=1), say=said.append)
+    logs = [read_csv(Path(job.work) / "log.csv") for job in (alone, begun)]
+    assert [row["cursor"] for row in logs[0]] == [row["cursor"] for row in logs[1]] == list(range(0, 480, 8))
+    assert logs[0][-1]["loss"] == pytest.approx(logs[1][-1]["loss"], rel=1e-3)
+
+
 def test_after_accumulation_both_ranks_hold_the_gradient_of_one_process(make_job, new_training):
     job = make_job("ranks", micro_batch=2)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
