@@ -28,6 +28,7 @@ class Watcher:
         self._observer, self._training, self._tokenizer = observer, training, tokenizer
         self._length = sequence_length
         self._reached: dict[str, int] = {}
+        self._rollbacks = 0
 
     @cached_property
     def _text(self) -> text.Text:
@@ -53,7 +54,8 @@ class Watcher:
     def metrics(self, record: Record) -> None:
         """Points on the curves, each step once; again after the run went back."""
         kind, step = record["kind"], record["step"]
-        if kind == "rollback":
+        if kind == "rollback" and record["number"] > self._rollbacks:  # each start tells all of them again
+            self._rollbacks = record["number"]
             self._reached = {name: min(reached, record["target_step"]) for name, reached in self._reached.items()}
             self._observer.went_back(record["target_step"])
         if kind in ("train", "validation") and step > self._reached.get(kind, 0):
@@ -95,8 +97,16 @@ class Watcher:
 
 
 def numbers_of(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers of a record by metric name."""
-    return {prefix + name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
+    """The numbers of a record by metric name; those of a list by name and place.
+
+    >>> numbers_of({"kind": "validation", "step": 5, "loss": 2.5, "by_frequency": (1.5, None, 3.0)})
+    {'loss': 2.5, 'by_frequency.0': 1.5, 'by_frequency.2': 3.0}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        several = enumerate(value) if isinstance(value, list | tuple) else ()
+        flat |= {f"{name}.{place}": each for place, each in several} or {name: value}
+    return {prefix + name: value for name, value in flat.items() if isinstance(value, int | float) and name != "step"}
 
 
 def _told(record: Record) -> str:

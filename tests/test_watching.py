@@ -75,7 +75,7 @@ def test_after_a_rollback_the_points_behind_its_target_come_again(watcher, notes
 
 
 def test_only_numbers_are_points():
-    record = {"kind": "train", "step": 3, "loss": 2.5, "tokens": 10, "mfu": None, "by_frequency": [1.0]}
+    record = {"kind": "train", "step": 3, "loss": 2.5, "tokens": 10, "mfu": None, "text": "a", "of": ["b"]}
     assert numbers_of(record) == {"loss": 2.5, "tokens": 10}
     assert numbers_of(record, "speed.") == {"speed.loss": 2.5, "speed.tokens": 10}
 
@@ -130,3 +130,17 @@ def test_documents_that_cannot_be_named_are_told_so_and_hide_no_failure(watcher,
     monkeypatch.setattr(trace_table, "post_mortem", failing)
     watcher.see(ROLLBACK)
     assert capsys.readouterr().err == f"the documents of this batch cannot be named: {error}\n"
+
+
+def test_a_rollback_that_every_start_tells_again_takes_nothing_back_twice(watcher, notes):
+    for record in (train(5), ROLLBACK, train(5, 2.0), ROLLBACK, train(5, 2.0)):
+        watcher.metrics(record)
+    assert notes.points == [(5, {"loss": 1.0}), (5, {"loss": 2.0})]
+    assert [step for step, _ in notes.backs] == [4]
+
+
+def test_each_number_of_a_list_is_a_curve(watcher, notes):
+    record = {"kind": "validation", "step": 2, "loss": 3.0, "by_frequency": [1.0, None, 4.0]}
+    watcher.metrics(record)
+    expected = {"validation.loss": 3.0, "validation.by_frequency.0": 1.0, "validation.by_frequency.2": 4.0}
+    assert notes.points == [(2, expected)]
