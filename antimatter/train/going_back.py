@@ -1,6 +1,5 @@
 """A rollback, in the order in which a kill may come: the decision is on disk first, then what it undoes goes."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ from antimatter.errors import AntiMatterError
 from antimatter.train import checkpoint, recovery
 from antimatter.train.data import samples_at
 from antimatter.train.guard import GuardGaveUp, Verdict
-from antimatter.train.journal import Journal
+from antimatter.train.journal import Journal, finite
 from antimatter.train.post_mortem import NAME, write_post_mortem
 from antimatter.train.step import Figures
 from antimatter.train.training import Training
@@ -52,8 +51,3 @@ def go_back(
         if saved is None:
             raise AntiMatterError(f"{root}: the checkpoint of step {intervention.target_step} has vanished")
     training.restore(saved, guard.interventions)
-
-
-def finite(value: float) -> float | None:
-    """`value`, or None for what JSON has no name for."""
-    return value if math.isfinite(value) else None

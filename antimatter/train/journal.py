@@ -10,6 +10,7 @@ A run that resumes from step s first cuts the files back to s: no step appears t
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -99,6 +100,11 @@ class Journal:
 def csv_line(values: Any) -> str:
     """Numbers with nine significant digits (enough for any fp32), separated by commas; nothing for None."""
     return ",".join("" if v is None else format(v, ".9g") if isinstance(v, float) else str(v) for v in values) + "\n"
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None for what JSON has no name for."""
+    return value if math.isfinite(value) else None
 
 
 def read_csv(path: Path) -> list[dict[str, float]]:

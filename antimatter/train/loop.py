@@ -17,9 +17,9 @@ from antimatter.train.balance import ABSORB_EVERY
 from antimatter.train.checkpoint import CheckpointFailed
 from antimatter.train.device import peak_flops
 from antimatter.train.frequency import frequency_classes
-from antimatter.train.going_back import finite, go_back
+from antimatter.train.going_back import go_back
 from antimatter.train.guard import Seen, Verdict
-from antimatter.train.journal import Journal
+from antimatter.train.journal import Journal, finite
 from antimatter.train.parallel import eager
 from antimatter.train.speed import Clock, memory_bytes
 from antimatter.train.stability import KEPT

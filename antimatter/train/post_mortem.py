@@ -1,7 +1,6 @@
 """What is left of a run that was given up: post_mortem.json, for the person who has to find out why."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 from antimatter.model.files import write_text
-from antimatter.train.journal import read_records
+from antimatter.train.journal import finite, read_records
 from antimatter.train.recovery import as_json
 from antimatter.train.step import Figures
 from antimatter.train.training import Training
@@ -27,8 +26,8 @@ def write_post_mortem(training: Training, figures: Figures, samples: Sequence[in
     content = {
         "reason": reason,
         "step": figures.step,
-        "loss": _plain(figures.loss),
-        "gradient_norm": _plain(figures.norm),
+        "loss": finite(figures.loss),
+        "gradient_norm": finite(figures.norm),
         "loss_scale": figures.scale,
         "learning_rate": training.rate(figures.step),
         "sequence_length": settings.sequence_length,
@@ -57,8 +56,4 @@ def _layers(training: Training) -> list[dict[str, Any]]:
 
 def _size_of(tensor: torch.Tensor) -> dict[str, float | None]:
     values = tensor.float()
-    return {"norm": _plain(values.norm().item()), "largest": _plain(values.abs().max().item())}
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None  # JSON has no inf
+    return {"norm": finite(values.norm().item()), "largest": finite(values.abs().max().item())}

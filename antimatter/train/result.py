@@ -22,7 +22,7 @@ from torch import Tensor
 from antimatter.model.config import parameter_count
 from antimatter.model.files import sync, write_text
 from antimatter.train.checkpoint import name_of, steps
-from antimatter.train.journal import read_csv
+from antimatter.train.journal import finite, read_csv
 from antimatter.train.recovery import as_json
 from antimatter.train.training import Training
 
@@ -38,7 +38,7 @@ def keep_weights(training: Training, weights: Mapping[str, Tensor], folder: Path
     metadata = {
         "step": training.step,
         "tokens": training.step * training.settings.batch_tokens,
-        "smoothed_train_loss": training.guard.average if math.isfinite(training.guard.average) else None,
+        "smoothed_train_loss": finite(training.guard.average),
         "best_validation": training.best,
         "precision": training.place.precision,
     }
@@ -101,22 +101,21 @@ def _facts(training: Training) -> dict[str, Any]:
 def summarise(training: Training, facts: dict[str, Any]) -> dict[str, Any]:
     """Content of summary.json, from the CSV files and `facts`."""
     count = parameter_count(training.model.config)
-    rows = read_csv(training.work / "log.csv")
-    losses = [row["loss"] for row in rows]
+    losses = [row["loss"] for row in read_csv(training.work / "log.csv")]
     validations: list[dict[str, Any]] = [
-        {"step": int(row["step"]), "loss": row["loss"], "perplexity": row["perplexity"],
-         "bits_per_byte": None if row["bits_per_byte"] != row["bits_per_byte"] else row["bits_per_byte"]}
+        {"step": int(row["step"]), "loss": row["loss"], "perplexity": finite(row["perplexity"]),
+         "bits_per_byte": finite(row["bits_per_byte"])}
         for row in read_csv(training.work / "validation.csv")
     ]  # fmt: skip
-    last = losses[-LAST_ROWS:]
+    last = [loss for loss in losses[-LAST_ROWS:] if math.isfinite(loss)]  # an update may have been left out
     return {
         "parameters": count.total,
         "parameters_without_embeddings": count.blocks,
         **facts,
         "rollbacks": len(facts["interventions"]),
         "train_loss": {
-            "first": losses[0],
-            "last": sum(last) / len(last),
+            "first": finite(losses[0]),
+            "last": sum(last) / len(last) if last else None,
             "last_is": f"mean of the last {len(last)} logged steps",
         },
         "validation": {

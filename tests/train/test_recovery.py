@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -351,3 +352,18 @@ def test_weights_that_break_in_the_last_step_are_not_published(make_job, train_h
     assert train_here(job)
     assert len(events_of(job, "rollback")) == 1
     assert all(torch.isfinite(weight).all() for weight in weights_of(job).values())
+
+
+def test_a_last_loss_that_is_no_number_does_not_spoil_the_summary(make_job, train_here, disturb):
+    job = make_job(**SETTINGS)
+
+    def lose_the_loss(stepper, sums):
+        sums[1] = torch.nan
+
+    disturb({110: lose_the_loss})
+    assert train_here(job)
+    assert [event["step"] for event in events_of(job, "skipped")] == [110]
+    summary = json.loads((Path(job.work) / "summary.json").read_text())
+    rows = read_csv(Path(job.work) / "log.csv")
+    assert math.isnan(rows[-1]["loss"])
+    assert summary["train_loss"]["last"] == pytest.approx(sum(row["loss"] for row in rows[-10:-1]) / 9)
