@@ -177,7 +177,9 @@ def test_more_shards_than_a_process_may_open_files_can_be_read(write_tokens, ope
     shards = [np.arange(8, 15)] * 200
     split = open_tokens(write_tokens(train=shards)).train
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    next_one = os.open(os.devnull, os.O_RDONLY)  # the lowest number that is free: other tests may have left files open
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one + 40, before[1]))
     try:
         out = np.zeros((200, 7), dtype=split.dtype)
         read_rows(split, np.arange(200) * 7, out)
