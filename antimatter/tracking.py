@@ -69,6 +69,10 @@ class StageRun:
         if "model_id" in content and "headline" in content:
             self.headline(str(content["model_id"]), content["headline"])
 
+    def measured(self, content: Mapping[str, Any]) -> None:
+        """Its numbers, each as one point."""
+        self.metrics(flatten_numbers(content), 0)
+
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """A point on every curve named; points that the store already has (resume) are left out."""
         now = int(time.time() * 1000)

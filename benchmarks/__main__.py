@@ -1,4 +1,4 @@
-"""Run every benchmark of this folder, one after another: make bench"""
+"""Run the measurements of speed in this folder, one after another: make bench"""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parent
 
 
 def main() -> None:
-    for script in sorted(FOLDER.glob("[a-z]*_cpu.py")):
+    for script in sorted([*FOLDER.glob("[a-z]*_cpu.py"), FOLDER / "train.py"]):
         print(f"\n== {script.name}", flush=True)
         subprocess.run([sys.executable, str(script), *sys.argv[1:]], check=True)
 

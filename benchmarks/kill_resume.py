@@ -26,7 +26,7 @@ from antimatter.params.train import Balance, Train
 from antimatter.train.job import Job
 from antimatter.train.journal import read_records
 from antimatter.train.launch import command
-from benchmarks.train_cpu import write_tokens
+from benchmarks.train import write_tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPARED = ("result/model.safetensors", "log.csv", "validation.csv", "summary.json", "result/training.json")

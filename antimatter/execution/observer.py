@@ -19,6 +19,9 @@ class Observer:
     def report(self, content: Mapping[str, Any]) -> None:
         """The stage's report, nested; numbers in it are its final metrics."""
 
+    def measured(self, content: Mapping[str, Any]) -> None:
+        """Figures that no report holds, nested: speeds, marks of an outside judge."""
+
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """A point on curves; called in rising order of step, never twice for one step."""
 
@@ -52,6 +55,9 @@ class GuardedObserver(Observer):
 
     def report(self, content: Mapping[str, Any]) -> None:
         self._call("report", content)
+
+    def measured(self, content: Mapping[str, Any]) -> None:
+        self._call("measured", content)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         self._call("metrics", values, step)

@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,12 @@ class Workspace:
         """Keep the report of this stage; it is published with the outputs."""
         write_json(self.folder / "report.json", content)
         self.observer.report(content)
+
+    def measured(self, content: Mapping[str, Any]) -> None:
+        """Keep figures that differ from run to run (speed, an outside judge) in work/measured/<stage>.json, for the
+        page, and tell them to the tracking store; a report holds none, because DVC compares its bytes."""
+        write_json(runtime.work_folder() / "measured" / f"{self.stage}.json", content)
+        self.observer.measured(content)
 
     def tag(self, **tags: str) -> None:
         """Facts about this run for the tracking store (model_id, ...)."""

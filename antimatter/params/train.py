@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from antimatter.params.ranges import Range
+from antimatter.params.ranges import Matches, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,20 @@ class Samples:
     """What it continues, greedily."""
     tokens: Annotated[int, Range(1, 10_000)] = 40
     """Tokens of each continuation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quiz:
+    """A multiple-choice benchmark on the way, for whoever watches; it changes nothing in the weights."""
+
+    every: Annotated[int, Range(0, 100_000_000)] = 0
+    """Steps between two rounds, and one at the end; 0: none."""
+    path: Annotated[str, Matches(r"(.+\.jsonl(\.gz)?)?")] = ""
+    """A local .jsonl or .jsonl.gz in the form of `benchmarks`, format multiple_choice, such as HellaSwag's."""
+    sha256: Annotated[str, Matches(r"([0-9a-f]{64})?")] = ""
+    """Digest of that file. It is no input of DVC: a new evaluation set must not retrain a model."""
+    items: Annotated[int, Range(1, 10_000_000)] = 500
+    """Of its items, the first so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +166,8 @@ class Train:
     """Publish the weights of the best validation too (data/model/checkpoints/best/)."""
     samples: Samples = field(default_factory=Samples)
     """Text written during training."""
+    quiz: Quiz = field(default_factory=Quiz)
+    """A benchmark during training."""
 
     @property
     def batch_sequences(self) -> int:
@@ -174,3 +190,5 @@ class Train:
             yield f"batch_tokens {self.batch_tokens} is not a multiple of sequence_length {self.sequence_length}"
         if self.samples.every and not self.samples.prompts:
             yield f"samples has every: {self.samples.every}, but no prompts"
+        if self.quiz.every and not (self.quiz.path and self.quiz.sha256):
+            yield f"quiz has every: {self.quiz.every}, but not both path and sha256 of its items"

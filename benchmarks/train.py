@@ -1,6 +1,6 @@
 """Our training step against the loops that people write, same model, same machine, step by step in turns in one run.
 
-    python benchmarks/train_cpu.py [--shape demo|300m] [--device cpu|cuda] [--only ours,plain,...] [--steps 25]
+    python benchmarks/train.py [--shape demo|300m] [--device cpu|cuda] [--only ours,plain,...] [--steps 25]
 
 plain          a GPT-2 written as most people would, eager fp32, all logits at once, AdamW as torch makes it, clipping
 plain half     the same under torch.autocast (fp16 with a GradScaler on CUDA, bf16 on a CPU)
@@ -13,7 +13,7 @@ without one. --shares measures what of our own step is loader, guard and log. Ne
 transformers where it is there.
 
 On a GPU (not run by us so far; an H200 has room for 32 sequences a pass):
-    python benchmarks/train_cpu.py --shape 300m --device cuda --micro-batch 32 --batch 64 --steps 60
+    python benchmarks/train.py --shape 300m --device cuda --micro-batch 32 --batch 64 --steps 60
 """
 
 import argparse
