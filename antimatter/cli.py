@@ -6,11 +6,12 @@
     antimatter duplicates [ID]            a removed duplicate beside the document it left for; the largest clusters
     antimatter tokens show|verify|compare a document in its pieces; is data/tokens whole; another tokenizer on it
     antimatter trace --step N             which documents a training step read
+    antimatter evaluate PATH              any saved model in one table with ours and published ones
     antimatter report                     build reports/index.html
     antimatter filter-study [...]         what each filter rule removes, and what other thresholds would
     antimatter train-quality GOOD BAD ..  train the classifier behind the filter signal quality_score
     antimatter clean-work [--force]       remove work/; unfinished work only with --force
-    antimatter ui [--port N]              compare runs in the browser (MLflow, this machine only)
+    antimatter ui [--port N] [--no-open]  compare runs in the browser (MLflow, this machine only)
 
 Exit status: 0, 1 with a message for the user, 2 if the command line itself is wrong, 130 after Ctrl-C.
 """
@@ -24,7 +25,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from antimatter import cli_train
+from antimatter import cli_evaluate, cli_train, cli_ui
 from antimatter.errors import AntiMatterError
 
 PARAMS = Path("params.yaml")
@@ -107,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_train.add_trace(commands.add_parser("trace", help="which documents a training step read"))
 
+    cli_evaluate.add_evaluate(commands.add_parser("evaluate", help="any saved model in one table with ours"))
+
     report = commands.add_parser("report", help="build reports/index.html from the reports")
     report.set_defaults(run=lambda options: _report())
 
@@ -142,9 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--force", action="store_true", help="unfinished work too")
     clean.set_defaults(run=lambda options: _clean_work(options.force))
 
-    ui = commands.add_parser("ui", help="compare runs in the browser: MLflow on 127.0.0.1")
-    ui.add_argument("--port", type=int, default=5000, help="default 5000")
-    ui.set_defaults(run=lambda options: _ui(options.port))
+    cli_ui.add_ui(commands.add_parser("ui", help="compare runs in the browser: MLflow on 127.0.0.1"))
     return parser
 
 
@@ -355,6 +356,7 @@ def _compare_tokens(options: argparse.Namespace) -> None:
 def _report() -> None:
     from antimatter.corpus.reports import read_json
     from antimatter.report.page import build_page
+    from antimatter.tracking_report import log_report
 
     page = build_page(Path("."))
     summary = read_json(Path("reports/summary.json"))
@@ -363,6 +365,8 @@ def _report() -> None:
     for entry in summary["missing_sources"]:
         retry = f"ANTIMATTER_FRESH=1 dvc repro --force {entry['stage']} && make run"
         print(f"warning: source {entry.get('source', '?')} is missing. With a network: {retry}", file=sys.stderr)
+    if log_report(page):
+        print("the page is in MLflow too, with the training run of its model")
     print(f"open {page} in a browser")
 
 
@@ -481,19 +485,3 @@ def _clean_work(force: bool) -> None:
         )
     shutil.rmtree(work, ignore_errors=True)
     print(f"removed {work}")
-
-
-def _ui(port: int) -> None:
-    """MLflow's server in this process's place; it ends with Ctrl-C."""
-    from antimatter import tracking
-
-    uri = tracking.tracking_uri()
-    experiment = tracking.experiment_id()
-    shown = "searchFilter=tags.stage%20%3D%20%22train%22"  # curve and scores of a model are on its train run
-    view = f"#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART&{shown}"
-    print(f"runs in {uri}\nopen http://127.0.0.1:{port}/{view}", flush=True)
-    print("(training runs with their scores; clear the search field to see every stage)", flush=True)
-    # the jobs of its GenAI half cost 0.9 GB and serve nothing here
-    os.environ |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
-    os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])

@@ -2,20 +2,19 @@
 
     experiment   ANTIMATTER_EXPERIMENT, or "antimatter" (the profile is no parameter, so a stage cannot know its name)
     run          train-<DVC experiment, or short commit>; found again by work/<stage>/<fingerprint>/mlflow_run_id
+                 a second one of that name is train-...-2
     params       train.learning_rate ...            tags     stage, model_id, dvc.exp, dvc.dep.data/tokens=<md5> ...
     metrics      curves by step; the stage's report; run.seconds and peak memory; system/* every 10 seconds
     inputs       data/tokens with its digest: MLflow's dataset column
 
-The store is sqlite at the project root (one for the workspace and all temporary experiments of DVC) unless
-MLFLOW_TRACKING_URI names another. Weights are never logged: they would be a third copy.
+Weights are never logged: they would be a third copy; tracking_registry names them.
 A report that holds `model_id` and `headline` also writes `evaluate.<name>` metrics on the train run with that tag, so
-that one row of the comparison shows curve and scores.
+that one row of the comparison shows curve and scores: those of the newest evaluation. Each evaluation keeps its own as
+`headline.<name>`, with its parameters, and is a child run of the train run.
 """
 
-import contextlib
-import fcntl
+import itertools
 import json
-import logging
 import os
 import re
 import subprocess
@@ -27,7 +26,10 @@ from typing import Any
 from antimatter.corpus.shards import folder_digest
 from antimatter.execution.runtime import project_root
 from antimatter.params.loader import to_plain
+from antimatter.tracking_registry import Evaluated, register
+from antimatter.tracking_store import connect, experiment_id, import_mlflow, tracking_uri, train_run
 
+MODEL, TOKENS = Path("data/model"), Path("data/tokens")
 _LONGEST_VALUE, _LONGEST_KEY, _LONGEST_DIGEST = 500, 250, 36
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 """The most that the REST interface takes in one call."""
@@ -37,18 +39,18 @@ class StageRun:
     """The methods of execution.observer.Observer, on one MLflow run. Any of them may raise: the caller guards."""
 
     def __init__(self, stage: str, settings: Any, reads: Sequence[Path], folder: Path) -> None:
-        mlflow = _import_mlflow()
-        self.stage = stage
-        self._entities = mlflow.entities
+        self.stage, self._reads = stage, reads
+        self._entities = import_mlflow().entities
         uri = tracking_uri()
-        self._client = mlflow.MlflowClient(tracking_uri=uri)
-        experiment = _experiment(self._client, uri)
+        self._client = connect(uri)
+        experiment = experiment_id(self._client, uri)
         self._pending: list[Any] = []
         self._logged: dict[str, int] = {}  # metric -> last step in the store: a resumed stage repeats some
         resumed = self._reopen(folder / "mlflow_run_id")
         if not resumed:
             name = os.environ.get("DVC_EXP_NAME") or _commit()[:7] or folder.name[:7]
-            run = self._client.create_run(experiment, tags=_tags(stage, reads, folder), run_name=f"{stage}-{name}")
+            name = _free_name(self._client, experiment, stage, f"{stage}-{name}")
+            run = self._client.create_run(experiment, tags=_tags(stage, reads, folder), run_name=name)
             self.run_id = str(run.info.run_id)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "mlflow_run_id").write_text(self.run_id + "\n", encoding="utf-8")
@@ -67,7 +69,10 @@ class StageRun:
         if "model_id" in content:
             self.tags({"model_id": str(content["model_id"])})
         if "model_id" in content and "headline" in content:
-            self.headline(str(content["model_id"]), content["headline"])
+            train = train_run(self._client, str(content["model_id"]))
+            if train is not None:
+                self._headline(train, content["headline"])
+                self._register(train, content)
 
     def measured(self, content: Mapping[str, Any]) -> None:
         """Its numbers, each as one point."""
@@ -92,19 +97,6 @@ class StageRun:
     def tags(self, tags: Mapping[str, str]) -> None:
         """Facts such as model_id."""
         self._log(tags=[self._entities.RunTag(_key(key), str(value)) for key, value in tags.items()])
-
-    def headline(self, model_id: str, values: Mapping[str, float]) -> None:
-        """Scores of a model on the newest train run tagged with it; on this run alone if the store holds none."""
-        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
-        chosen = f"tags.stage = 'train' and tags.model_id = '{model_id}'"
-        found = self._client.search_runs(experiments, chosen, max_results=1, order_by=["attributes.start_time DESC"])
-        if not found:
-            return
-        now = int(time.time() * 1000)
-        run_id = found[0].info.run_id
-        numbers = flatten_numbers(values, self.stage)
-        self._client.log_batch(run_id, metrics=[self._entities.Metric(k, v, now, 0) for k, v in numbers.items()])
-        self.tags({"train_run": run_id})
 
     def end(self, status: str, record: Mapping[str, Any] | None = None) -> None:
         """Wait for what is still being written, then close the run as FINISHED, FAILED or KILLED."""
@@ -134,15 +126,45 @@ class StageRun:
         self._logged = {metric.key: metric.step for metric in run.data._metric_objs}  # the latest step of each
         return True
 
+    def _headline(self, train: str, values: Mapping[str, float]) -> None:
+        """Scores on the train run, in place of those of an earlier evaluation; that run as the parent of this one."""
+        now = int(time.time() * 1000)
+        numbers = flatten_numbers(values, self.stage)
+        self._client.log_batch(train, metrics=[self._entities.Metric(k, v, now, 0) for k, v in numbers.items()])
+        name = self._client.get_run(train).info.run_name
+        self.tags({"train_run": train, "train_run_name": name, "mlflow.parentRunId": train})
+
+    def _register(self, train: str, content: Mapping[str, Any]) -> None:
+        """The model as a version of the registry, if the report says how well it predicts held-out text."""
+        bits = content["headline"].get("bits_per_byte")
+        if bits is None or MODEL not in self._reads:
+            return
+        md5 = dvc_digests([MODEL]).get(MODEL.as_posix(), "")
+        if md5:
+            self._client.set_tag(train, f"dvc.out.{MODEL.as_posix()}", md5)
+        scored = content.get("validation", {}).get("tokens", "all")
+        origin = {"commit": _commit(), "dvc.exp": os.environ.get("DVC_EXP_NAME", "")}
+        model = Evaluated(
+            model_id=str(content["model_id"]),
+            path=project_root() / MODEL,
+            md5=md5,
+            train_run=train,
+            evaluate_run=self.run_id,
+            bits_per_byte=float(bits),
+            held_out=f"{_digest(TOKENS)}, {scored} tokens" if TOKENS in self._reads else "unknown",
+            origin={name: value for name, value in origin.items() if value},
+        )
+        register(self._client, model)
+
     def _log_inputs(self, reads: Sequence[Path]) -> None:
         """The stage's inputs by name and digest; no data is copied."""
-        from_dvc, entities = dvc_digests(reads), self._entities
+        entities = self._entities
         context = entities.InputTag("mlflow.data.context", "training" if self.stage == "train" else self.stage)
         inputs = []
         for path in reads:
-            digest = (from_dvc.get(path.as_posix()) or folder_digest(path))[:_LONGEST_DIGEST]
             source = json.dumps({"uri": path.as_posix()})
-            inputs.append(entities.DatasetInput(entities.Dataset(path.as_posix(), digest, "local", source), [context]))
+            dataset = entities.Dataset(path.as_posix(), _digest(path), "local", source)
+            inputs.append(entities.DatasetInput(dataset, [context]))
         if inputs:
             self._client.log_inputs(self.run_id, inputs)
 
@@ -153,11 +175,6 @@ class StageRun:
                 operation = self._client.log_batch(self.run_id, synchronous=synchronous, **batch)
                 if operation is not None:
                     self._pending.append(operation)
-
-
-def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or mlflow.db at the project root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root().resolve()}/mlflow.db"
 
 
 def flatten_settings(settings: Any) -> dict[str, str]:
@@ -197,53 +214,6 @@ def dvc_digests(reads: Sequence[Path], lock: Path = Path("dvc.lock")) -> dict[st
     return digests
 
 
-def _import_mlflow() -> Any:
-    """MLflow, quiet: no usage statistics, no migration log, no minutes of retries when a server is away."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    import mlflow
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return mlflow
-
-
-def experiment_id() -> str:
-    """The id of the experiment that stages log to, created if need be."""
-    uri = tracking_uri()
-    return _experiment(_import_mlflow().MlflowClient(tracking_uri=uri), uri)
-
-
-def _experiment(client: Any, uri: str) -> str:
-    """The id of the experiment, created on first use. The first connection migrates an empty database: one at once."""
-    name = os.environ.get("ANTIMATTER_EXPERIMENT") or "antimatter"
-    with _one_at_a_time(uri):
-        experiment = client.get_experiment_by_name(name)
-        if experiment is not None:
-            if experiment.lifecycle_stage == "deleted":
-                client.restore_experiment(experiment.experiment_id)
-            return str(experiment.experiment_id)
-        place = None  # a server decides for itself
-        if uri.startswith("sqlite:"):
-            place = (project_root().resolve() / "mlartifacts" / re.sub(r"[^\w.-]", "_", name)).as_uri()
-        return str(client.create_experiment(name, artifact_location=place))
-
-
-@contextlib.contextmanager
-def _one_at_a_time(uri: str) -> Iterator[None]:
-    """An flock beside a sqlite database: of several first connections at once, all but one would fail."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    database = Path(uri.removeprefix("sqlite:///"))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with open(database.with_name(database.name + ".lock"), "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _start_monitor(run_id: str, uri: str, resumed: bool) -> Any:
     """Processor, memory, disk, network and GPU use every MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL (10) seconds."""
     from mlflow.system_metrics import system_metrics_monitor
@@ -252,6 +222,19 @@ def _start_monitor(run_id: str, uri: str, resumed: bool) -> Any:
     monitor = untyped(run_id, resume_logging=resumed, tracking_uri=uri)
     monitor.start()
     return monitor
+
+
+def _free_name(client: Any, experiment: str, stage: str, name: str) -> str:
+    """The name, or name-2, name-3 ...: runs of one commit with other parameters must not look alike."""
+    runs = client.search_runs([experiment], f"tags.stage = '{stage}'", max_results=1000)
+    taken = {run.info.run_name for run in runs}
+    free = (f"{name}-{number}" for number in itertools.count(2))
+    return name if name not in taken else next(other for other in free if other not in taken)
+
+
+def _digest(path: Path) -> str:
+    """The digest of an input: DVC's, or our own outside of DVC."""
+    return (dvc_digests([path]).get(path.as_posix()) or folder_digest(path))[:_LONGEST_DIGEST]
 
 
 def _tags(stage: str, reads: Sequence[Path], folder: Path) -> dict[str, str]:

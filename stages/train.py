@@ -2,13 +2,13 @@
 
 data/model/model.safetensors, config.json   from training      tokenizer/   data/tokenizer
            provenance.json                  parameters and digests of the inputs; their digest is the model id
+           samples.json                     what it wrote on the way, by step; only if train.samples asks
 """
 
 import hashlib
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,12 @@ from antimatter.params.train import Train
 from antimatter.train.job import Job
 from antimatter.train.journal import read_records
 from antimatter.train.launch import Interrupted, TrainingFailed, launch
-from antimatter.watching import Watcher, numbers_of
+from antimatter.train.watch import say
+from antimatter.watching import Watcher, measured
 
 TOKENS, TOKENIZER, TARGET = Path("data/tokens"), Path("data/tokenizer"), Path("data/model")
+CURVES = {"log.csv": "train_loss.csv", "validation.csv": "train_validation.csv", "quiz.csv": "train_quiz.csv"}
+"""Tables of the engine, and what they are called in reports/; without a quiz, its table has no row."""
 
 
 class TokenizerMismatch(AntiMatterError, ValueError):
@@ -55,24 +58,26 @@ def main() -> None:
             sharding=work.runtime.sharding,
             activation_checkpointing=work.runtime.activation_checkpointing == "on",
             prompts=tuple(map(tuple, watcher.prompts(train.samples.prompts))) if train.samples.every else (),
+            questions=tuple(watcher.questions(train.quiz)),
             stage_pid=os.getpid(),
         )
         try:
             outcome = launch(job, watcher.see)  # prints the progress
         except Interrupted as error:
-            print(f"train: {error}", file=sys.stderr)
+            say(f"train: {error}")
             raise KeyboardInterrupt from error
         except TrainingFailed:
             watcher.after_failure()
             raise
-        work.observer.metrics(
-            numbers_of(outcome.speed, "speed."), outcome.summary["steps"]
-        )  # times never enter a report
+        records = read_records(training / "records.jsonl")
+        work.measured(measured(records, outcome.speed))  # times never enter a report
         publish(training, work.output / TARGET.name, origin)
+        if samples := watcher.samples(records):
+            write_json(work.output / TARGET.name / "samples.json", samples)
         curves = work.folder / "reports"
         curves.mkdir(exist_ok=True)
-        shutil.copyfile(training / "log.csv", curves / "train_loss.csv")
-        shutil.copyfile(training / "validation.csv", curves / "train_validation.csv")
+        for table, curve in CURVES.items():
+            shutil.copyfile(training / table, curves / curve)
         work.report({"model_id": origin["model_id"], **outcome.summary})
 
     workspace.run("train", [model, train], reads=[TOKENS, TOKENIZER], writes=[TARGET], build=build)

@@ -1,5 +1,7 @@
 """What the train stage makes of a run's records: points once, texts, the names of documents."""
 
+import gzip
+import hashlib
 import json
 
 import pytest
@@ -8,7 +10,9 @@ from antimatter import trace_table, watching
 from antimatter.errors import AntiMatterError
 from antimatter.execution.observer import Observer
 from antimatter.model.text import Text
-from antimatter.watching import Watcher, numbers_of
+from antimatter.params.train import Quiz
+from antimatter.train.quiz import Question
+from antimatter.watching import Watcher, measured, numbers_of
 
 ROLLBACK = {"kind": "rollback", "step": 8, "number": 2, "reason": "loss nan", "target_step": 4, "samples": [7, 3]}
 
@@ -94,6 +98,90 @@ def test_samples_are_decoded_told_and_kept_from_the_first_to_the_last(watcher, n
     assert capsys.readouterr().err.splitlines() == [
         'train: step 5 writes: "Once"', 'train: step 5 writes: "Ab"', 'train: step 10 writes: "\\nOn"',
     ]  # fmt: skip
+
+
+def test_samples_come_by_step_and_prompt_without_those_of_a_rollback(watcher):
+    def sample(step, *texts):
+        return {"kind": "sample", "step": step, "ids": [[1, *text, 2] for text in texts], "prompt_lengths": [2, 2]}
+
+    back = {"kind": "rollback", "step": 9, "number": 1, "target_step": 6}
+    records = [sample(5, b"ab", b"xy"), sample(8, b"ac", b"xz"), back, train(8), sample(8, b"ad", b"xw")]
+    assert watcher.samples(records) == [
+        {"step": 5, "prompt": "a", "text": "ab"}, {"step": 5, "prompt": "x", "text": "xy"},
+        {"step": 8, "prompt": "a", "text": "ad"}, {"step": 8, "prompt": "x", "text": "xw"},
+    ]  # fmt: skip
+    assert watcher.samples([train(8), back]) == []
+
+
+ITEMS = [
+    {"ctx": "Who? ", "endings": ["me", "him"], "label": "1"},
+    {"query": "", "choices": ["a", "b", "c"], "gold": 0},
+    {"question": "no", "choices": [" ", "b"], "answer": 0},
+]
+
+
+@pytest.fixture
+def quiz(tmp_path):
+    """quiz(items, ...) -> parameters that name a file of these items."""
+
+    def write(asked, **changes):
+        path = tmp_path / "items.jsonl.gz"
+        path.write_bytes(gzip.compress("".join(json.dumps(item) + "\n" for item in asked).encode(), mtime=0))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Quiz(**{"every": 5, "path": str(path), "sha256": digest, **changes})
+
+    return write
+
+
+def test_questions_are_the_first_items_as_ids(watcher, quiz):
+    first, second = watcher.questions(quiz(ITEMS, items=2))
+    # white space at the end of the query belongs to the choices; here a letter is a token
+    assert first == Question((1, *b"Who?"), (tuple(b"  me"), tuple(b"  him")), (2, 3), 1)
+    assert second == Question((1,), (tuple(b" a"), tuple(b" b"), tuple(b" c")), (1, 1, 1), 0)
+
+
+def test_a_quiz_that_is_off_opens_no_file(watcher, quiz):
+    assert watcher.questions(Quiz(path="nowhere.jsonl", sha256="0" * 64)) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "changes", "message"),
+    [
+        (ITEMS[:2], {"sha256": "0" * 64}, "train.quiz: .*items.jsonl.gz has sha256 .*pins 0000"),
+        (ITEMS[:2], {"path": "nowhere.jsonl"}, "train.quiz: there is no file nowhere.jsonl"),
+        (ITEMS, {}, "train.quiz: item 3 has a choice without words"),
+        ([ITEMS[0], {"query": "a"}], {}, "train.quiz: .*items.jsonl.gz, line 2: no field choices"),
+        ([], {}, "train.quiz: .*items.jsonl.gz holds no item"),
+    ],
+)
+def test_items_that_cannot_be_asked_are_an_error_that_says_which(watcher, quiz, items, changes, message):
+    with pytest.raises(AntiMatterError, match=message):
+        watcher.questions(quiz(items, **changes))
+
+
+def test_a_quiz_is_a_curve_of_its_own(watcher, notes):
+    for step in (5, 5, 10):
+        watcher.metrics({"kind": "quiz", "step": step, "accuracy": 0.5, "error": None})
+    assert notes.points == [(5, {"quiz.accuracy": 0.5}), (10, {"quiz.accuracy": 0.5})]
+
+
+def speeds(*rates):
+    return [{"kind": "train", "step": 10 * n, "tokens_per_second": rate} for n, rate in enumerate(rates, start=1)]
+
+
+def test_what_was_measured_holds_speed_over_steps_and_where_time_went():
+    speed = {"tokens_per_second": 150.0, "seconds": 9.0, "spent": {"computing": 8.0, "quiz": 1.0}}
+    assert measured(speeds(100.0, 200.0), speed) == {
+        "tokens_per_second": [[10, 100.0], [20, 200.0]],
+        "seconds": {"computing": 8.0, "quiz": 1.0},
+        "speed": {"tokens_per_second": 150.0, "seconds": 9.0},
+    }
+
+
+def test_of_a_long_run_points_are_means_over_equally_many_tokens():
+    points = measured(speeds(*[100.0, 300.0] * 500), {"spent": {}})["tokens_per_second"]
+    assert len(points) == 500 and points[0] == [20, 150.0] and points[-1] == [10_000, 150.0]
+    assert len(measured(speeds(*[1.0] * 501), {"spent": {}})["tokens_per_second"]) == 251
 
 
 def test_a_rollback_is_tagged_and_its_documents_are_named(watcher, notes, capsys):

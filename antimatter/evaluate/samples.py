@@ -2,20 +2,34 @@
 
 from typing import Any
 
-from antimatter.model import AntiMatter
+from antimatter.evaluate.subject import Subject
+from antimatter.model.generate import Sampling
+from antimatter.model.text import Text
 from antimatter.params.evaluate import Evaluate
 
 
-def write_samples(model: AntiMatter, model_id: str, settings: Evaluate) -> dict[str, Any]:
-    """The content of data/examples/samples.json; texts hold prompt and continuation."""
-    chosen: dict[str, Any] = {"temperature": settings.temperature, "top_k": settings.top_k, "top_p": settings.top_p}
-    samples = [
-        {
-            "prompt": prompt,
-            "greedy": model.generate(prompt, max_length=settings.max_new_tokens, temperature=0.0),
-            "sampled": model.generate(prompt, max_length=settings.max_new_tokens, seed=settings.seed, **chosen),
-        }
-        for prompt in settings.prompts
+def write_samples(subject: Subject, settings: Evaluate) -> dict[str, Any]:
+    """{"sampling", "samples": [{"prompt", "greedy", "sampled"}]}; texts hold prompt and continuation.
+
+    All prompts are one batch: prompt i is sampled with seed + i.
+    """
+    chosen = {"temperature": settings.temperature, "top_k": settings.top_k, "top_p": settings.top_p}
+    drawn = Sampling(temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p, seed=settings.seed)
+    greedy = _continued(subject, settings, Sampling(temperature=0.0))
+    sampled = _continued(subject, settings, drawn)
+    return {
+        "sampling": {"max_new_tokens": settings.max_new_tokens, **chosen, "seed": settings.seed},
+        "samples": [
+            {"prompt": prompt, "greedy": one, "sampled": other}
+            for prompt, one, other in zip(settings.prompts, greedy, sampled, strict=True)
+        ],
+    }
+
+
+def _continued(subject: Subject, settings: Evaluate, sampling: Sampling) -> list[str]:
+    heads = [subject.encode(prompt) for prompt in settings.prompts]
+    written = subject.generate([[subject.bos, *head] for head in heads], settings.max_new_tokens, sampling)
+    reader = Text(subject.encode, subject.decode, subject.bos, subject.eos, ())
+    return [
+        prompt + reader.after(head, ids) for prompt, head, ids in zip(settings.prompts, heads, written, strict=True)
     ]
-    sampling = {"max_new_tokens": settings.max_new_tokens, **chosen, "seed": settings.seed}
-    return {"model_id": model_id, "sampling": sampling, "samples": samples}

@@ -9,6 +9,7 @@ the first targets of a later window see less than a full context (a sliding wind
 Control tokens (EOS) are predicted but not counted: their text has no bytes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,45 @@ from antimatter.train.tokens import Tokens, TokensError
 
 @dataclass(frozen=True)
 class Selection:
-    """The documents to score, end to end. M tokens, W windows, S sources."""
+    """The documents to score, end to end. M tokens, K documents, W windows, S sources."""
 
     ids: NDArray[np.int64]
     """[M], each document from its BOS."""
     sources: tuple[str, ...]
     """Names of all S sources that have validation documents, sorted."""
-    source: NDArray[np.int64]
-    """[M], index into sources."""
-    documents: NDArray[np.int64]
-    """[S], documents selected of each source."""
+    document: NDArray[np.int64]
+    """[M], which document a token belongs to: 0 .. K - 1, ascending."""
+    source_of: NDArray[np.int64]
+    """[K], index into sources."""
     windows: NDArray[np.int64]
     """[W, 2]: position of the first input, number of inputs; the targets lie one further on."""
     counted: NDArray[np.bool_]
     """[M]: is this token a target that counts?"""
+
+    @property
+    def documents(self) -> NDArray[np.int64]:
+        """[S], documents selected of each source."""
+        return np.bincount(self.source_of, minlength=len(self.sources))
+
+    @property
+    def source(self) -> NDArray[np.int64]:
+        """[M], index into sources, token by token."""
+        return self.source_of[self.document]
+
+    def each(self) -> Iterator[NDArray[np.int64]]:
+        """The ids of one document after the other."""
+        yield from np.split(self.ids, np.flatnonzero(np.diff(self.document)) + 1)
+
+
+@dataclass(frozen=True)
+class Excerpts:
+    """The beginnings of documents that are long enough for something."""
+
+    ids: list[NDArray[np.int64]]
+    """Text alone, without BOS and EOS."""
+    sources: list[str]
+    available: int
+    """Documents that are long enough; `ids` holds the first of them."""
 
 
 def select(tokens: Tokens, budget: int, context: int) -> Selection:
@@ -44,33 +70,50 @@ def select(tokens: Tokens, budget: int, context: int) -> Selection:
     An id is a hash of the document's provenance, so this is an even sample of all sources, and always the same one.
     Raises: TokensError if there is nothing to score.
     """
-    columns, held_out = ["id", "source", "shard", "start", "length"], [("split", "=", "validation"), ("length", ">", 1)]
-    rows = pq.read_table(tokens.folder / "documents.parquet", columns=columns, filters=held_out).to_pylist()
-    rows.sort(key=lambda row: (row["id"], row["shard"], row["start"]))
+    rows = _held_out(tokens)
     sources = tuple(sorted({row["source"] for row in rows}))
     texts: list[NDArray[np.int64]] = []
-    source_of, windows = [], []
-    documents = np.zeros(len(sources), dtype=np.int64)
+    source_of: list[int] = []
+    windows: list[tuple[int, int]] = []
     position = 0
     for row in rows:
         length = min(row["length"], budget - position)
         if length < 2:
             break
         texts.append(_read(tokens, row, length))
-        index = sources.index(row["source"])
-        source_of.append(np.full(length, index))
-        documents[index] += 1
+        source_of.append(sources.index(row["source"]))
         windows += [(position + at, min(context, length - 1 - at)) for at in range(0, length - 1, context)]
         position += length
     if not texts:
         raise TokensError(f"{tokens.folder} holds no validation document to score. Run `dvc repro tokenize`.")
-    ids = np.concatenate(texts)
+    ids, lengths = np.concatenate(texts), [len(text) for text in texts]
     first = np.zeros(len(ids), dtype=bool)
-    first[np.cumsum([0, *map(len, texts[:-1])])] = True
+    first[np.cumsum([0, *lengths[:-1]])] = True
     counted = (tokens.token_bytes[ids] > 0) & ~first
     if not counted.any():
         raise TokensError(f"{tokens.folder}: the selected validation documents hold no text to score")
-    return Selection(ids, sources, np.concatenate(source_of), documents, np.array(windows, dtype=np.int64), counted)
+    document = np.repeat(np.arange(len(texts)), lengths)
+    return Selection(ids, sources, document, np.array(source_of), np.array(windows, dtype=np.int64), counted)
+
+
+def excerpts(tokens: Tokens, shortest: int, longest: int, most: int) -> Excerpts:
+    """The first `longest` tokens of text of the first `most` validation documents with at least `shortest`, in the
+    order of their ids."""
+    frame = 1 + (tokens.bos is not None)
+    rows = [row for row in _held_out(tokens) if row["length"] - frame >= shortest]
+    start = frame - 1  # behind BOS
+    chosen = rows[:most]
+    ids = [_read(tokens, row, min(row["length"] - 1, start + longest))[start:] for row in chosen]
+    return Excerpts(ids, [row["source"] for row in chosen], len(rows))
+
+
+def _held_out(tokens: Tokens) -> list[dict[str, Any]]:
+    columns, held_out = ["id", "source", "shard", "start", "length"], [("split", "=", "validation"), ("length", ">", 1)]
+    rows: list[dict[str, Any]] = pq.read_table(
+        tokens.folder / "documents.parquet", columns=columns, filters=held_out
+    ).to_pylist()
+    rows.sort(key=lambda row: (row["id"], row["shard"], row["start"]))
+    return rows
 
 
 def _read(tokens: Tokens, row: dict[str, Any], length: int) -> NDArray[np.int64]:

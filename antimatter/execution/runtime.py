@@ -24,7 +24,7 @@ _ALLOWED = {
 
 
 _OTHER_VARIABLES = {
-    f"ANTIMATTER_{name}" for name in ("WORK", "FRESH", "RESUME", "TRACEBACK", "EXPERIMENT", "STRICT_SKIPS")
+    f"ANTIMATTER_{name}" for name in ("WORK", "FRESH", "RESUME", "TRACEBACK", "EXPERIMENT", "STRICT_SKIPS", "JUDGE_KEY")
 }
 """Variables that are no settings: where scratch lies, and how one run behaves."""
 

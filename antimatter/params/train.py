@@ -77,7 +77,7 @@ class Quiz:
     path: Annotated[str, Matches(r"(.+\.jsonl(\.gz)?)?")] = ""
     """A local .jsonl or .jsonl.gz in the form of `benchmarks`, format multiple_choice, such as HellaSwag's."""
     sha256: Annotated[str, Matches(r"([0-9a-f]{64})?")] = ""
-    """Digest of that file. It is no input of DVC: a new evaluation set must not retrain a model."""
+    """Digest of that file: DVC does not watch it. Another file is another run, as with every parameter of `train`."""
     items: Annotated[int, Range(1, 10_000_000)] = 500
     """Of its items, the first so many."""
 

@@ -5,8 +5,10 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from antimatter.report import numbers, svg
+from antimatter.report import numbers
+from antimatter.report.figure import WIDTH, Picture, count_axis, drawing
 from antimatter.report.markup import bar, cell, number, table
+from antimatter.report.palette import colour
 
 NAMED_SOURCES = 3
 """Sources named beside a cluster: those with most of its documents."""
@@ -32,6 +34,7 @@ def parts(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+@drawing
 def s_curve(found_at: Mapping[str, float], similarities: Mapping[str, int]) -> str:
     """The share of pairs that the bands find, over Jaccard similarity; behind it the pairs that were compared, their
     heights square roots, so that few stay visible beside many. Empty without a curve."""
@@ -39,35 +42,33 @@ def s_curve(found_at: Mapping[str, float], similarities: Mapping[str, int]) -> s
         return ""
     curve = sorted((float(similarity), part) for similarity, part in found_at.items())
     pairs, step = _bins(similarities)
-    height, left, right, top, bottom = 240, 50, 14, 48, 44
-    drawing = svg.Drawing(height, "Which pairs of documents dedup finds")
-    words = "line: share that the bands find" + ("; bars: pairs compared exactly" if pairs else "")
-    drawing.text(0, 33, words, "muted")
+    height, left = 160, 54
+    picture = Picture(
+        "Which pairs of documents dedup finds",
+        "line: share that the bands find" + ("; bars: pairs compared exactly, square roots" if pairs else ""),
+        height=height + 46,
+    )
     low = min([point[0] for point in (*curve, *pairs)])
-    width, floor = svg.WIDTH - left - right, height - bottom
-
-    def place(similarity: float, part: float) -> tuple[float, float]:
-        return left + (similarity - low) / (1 - low or 1) * width, floor - part * (floor - top)
-
-    for part in (0, 0.25, 0.5, 0.75, 1):
-        y = place(low, part)[1]
-        drawing.line([(left, y), (left + width, y)], "grid" if part else "axis")
-        drawing.text(left - 6, y + 4, f"{100 * part:.0f} %", "muted", "end")
+    axes = picture.axes(x=left, y=6, width=WIDTH - left - 14, height=height, grid="y")
+    axes.set(xlim=(low, 1 if low < 1 else 2), ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1])
+    axes.set_yticklabels([f"{value} %" for value in (0, 25, 50, 75, 100)])
+    count_axis(axes, "x", 6, "{:.10g}".format)
     most = max((count for _, count in pairs), default=1)
     for similarity, count in pairs:
-        x, y = place(similarity, 0.96 * (count / most) ** 0.5)
-        end = min(left + width, place(similarity + step, 0)[0])
-        drawing.bar(x + 0.5, y, max(2.0, end - x - 1), floor - y, "pale")
-    for similarity in svg.ticks(low, 1, 6):
-        drawing.text(place(similarity, 0)[0], floor + 18, f"{similarity:g}", "muted", "middle")
-    drawing.text(left + width / 2, floor + 36, "exact Jaccard similarity", "muted", "middle")
-    drawing.line([place(*point) for point in curve], "line s-accent")
+        width = min(1, similarity + step) - similarity
+        axes.bar(
+            similarity + 0.04 * width, 0.96 * (count / most) ** 0.5, 0.92 * width, align="edge", color=colour("pale")
+        )
+    axes.plot(*zip(*curve, strict=True), color=colour("accent"), clip_on=False)
     for similarity, part in curve:
         if round(10 * similarity, 6) in (6, 7, 8):
-            x, y = place(similarity, part)
-            drawing.dot(x, y, 4, "accent")
-            drawing.text(x - 8, y - 4, numbers.percent(part), "accent strong", "end")
-    return drawing.render()
+            axes.plot(similarity, part, "o", color=colour("accent"))
+            axes.annotate(
+                numbers.percent(part), (similarity, part), (-8, 4), textcoords="offset points", ha="right",
+                color=colour("accent"), weight="bold",
+            )  # fmt: skip
+    picture.text(left + (WIDTH - left - 14) / 2, height + 42, "exact Jaccard similarity", "muted", "center")
+    return picture.render()
 
 
 def _bins(similarities: Mapping[str, int]) -> tuple[list[tuple[float, int]], float]:

@@ -9,7 +9,7 @@ from antimatter.corpus.shards import atomic_path
 from antimatter.filter.study.borderline import Beside, Example, Threshold
 from antimatter.filter.study.source import SourceStudy
 from antimatter.filter.study.study import Study
-from antimatter.report import numbers, svg
+from antimatter.report import numbers, palette
 from antimatter.report.filter_table import (
     LEGEND,
     QUANTILES,
@@ -49,7 +49,7 @@ def page(study: Study, *, every_rule: bool = False) -> str:
         *(_signal(study, signal, every_rule) for signal in _signals(study, every_rule)),
         section("Languages", _languages(study), *_unnumbered(study, every_rule)),
     ]
-    return document("AntiMatter: filter study", sections, style=svg.STYLE + _STYLE)
+    return document("AntiMatter: filter study", sections, style=palette.style() + _STYLE)
 
 
 def _head(study: Study) -> str:

@@ -1,16 +1,19 @@
-"""The part of the page about filter: what rules remove, the languages of each source, evaluation items in the text."""
+"""The part of the page about filter: what each rule removes, the languages of each source, evaluation items found."""
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from antimatter.report import numbers
-from antimatter.report.markup import cell, number, table
+from antimatter.report.markup import beside_each_other, block, cell, fold, method, number, picture, table
 
 NAMED_SOURCES = 2
 """Sources named beside a rule: those that lose the largest share to it."""
 SHOWN_RULES = 12
 """Rules in sight; the others are folded away below them."""
+_SIGNALS = (
+    "Signals of the documents that filter read (data/filtered/signals), removed ones included; lines are the "
+    "thresholds of the rules that judge them, as the policies of params.yaml set them."
+)
 ACTIONS = {
     "remove": "Documents that hold enough of one were removed.",
     "mask": "They were cut out of the text; documents of nothing else were removed.",
@@ -18,13 +21,12 @@ ACTIONS = {
 }
 
 
-def parts(found: Mapping[str, Any]) -> list[str]:
-    """Tables from the summary of filter; none for what it does not hold."""
-    return [
-        _rules(found.get("rules", [])),
-        _languages(found.get("languages", {}), found.get("language", {})),
-        _decontamination(found.get("decontamination", {})),
-    ]
+def parts(found: Mapping[str, Any], pictures: Mapping[str, str]) -> list[str]:
+    """Pictures and tables from the summary of filter; none for what is not there."""
+    signals = beside_each_other(*(pictures.get(name, "") for name in ("lengths", "quality")))
+    told = method(_SIGNALS) if signals else ""
+    languages = _languages(found.get("languages", {}), found.get("language", {}), pictures.get("languages", ""))
+    return [signals, told, _rules(found.get("rules", [])), languages]
 
 
 def _rules(rules: list[Mapping[str, Any]]) -> str:
@@ -36,17 +38,14 @@ def _rules(rules: list[Mapping[str, Any]]) -> str:
         shares = [numbers.percent(rule[count] / judged) if judged else "" for count in ("failed", "alone", "first")]
         cells = [cell(rule["reason"]), number(numbers.count(rule["failed"])), *map(number, shares)]
         rows.append([*cells, cell(_where(rule["sources"]))])
-    words = (
-        "Shares of the documents that a rule judged: of all that fail it, those that fail no other rule (alone), those "
-        "that no earlier rule removes (first). "
-    )
     head = ["rule", "#documents", "#failed", "#alone", "#first", "most in"]
     more = rows[SHOWN_RULES:]
-    folded = f"<details><summary>{len(more)} more</summary>{table(head, more)}</details>" if more else ""
-    note = (
-        f'<p class="small soft">{words}<code>antimatter filter-study</code> shows the values beside each threshold.</p>'
+    told = method(
+        "Shares of the documents that a rule judged: of all that fail it, those that fail no other rule (alone), those "
+        "that no earlier rule removes (first). `antimatter filter-study` shows the values beside each threshold."
     )
-    return table(head, rows[:SHOWN_RULES]) + folded + note
+    folded = fold(f"{len(more)} more", table(head, more)) if more else ""
+    return block("What each rule removes", table(head, rows[:SHOWN_RULES]), folded, told)
 
 
 def _where(sources: Mapping[str, float]) -> str:
@@ -56,7 +55,7 @@ def _where(sources: Mapping[str, float]) -> str:
     return ", ".join([*named, f"{more} more"] if more else named)
 
 
-def _languages(languages: Mapping[str, Mapping[str, int]], facts: Mapping[str, Any]) -> str:
+def _languages(languages: Mapping[str, Mapping[str, int]], facts: Mapping[str, Any], drawn: str) -> str:
     rows = []
     for source, mix in languages.items():
         whole = sum(mix.values()) or 1
@@ -65,29 +64,32 @@ def _languages(languages: Mapping[str, Mapping[str, int]], facts: Mapping[str, A
             for index, count in enumerate(mix.values())
         )
         words = ", ".join(f"{code} {numbers.percent(count / whole)}" for code, count in mix.items())
-        rows.append(
-            [cell(source), f'<td class="mix"><span>{pieces}</span></td>', f'<td class="wrap">{escape(words)}</td>']
-        )
+        mixed = f'<td class="mix"><span>{pieces}</span></td>'
+        rows.append([cell(source), mixed, cell(words, kind="wrap")])
     if not rows:
         return ""
     told = f"Detector: {facts['detector']}." if facts.get("detector") else ""
     if facts.get("arbitrated"):
         arbitrated = numbers.percent(facts["arbitrated"] / max(1, facts.get("documents", 0)))
         told += f" It was not sure of {arbitrated} of the documents; there a second detector decided."
-    note = f'<p class="small soft">{escape(told)}</p>' if told else ""
-    return "<h3>Languages found in each source</h3>" + table(["source", "", "share of documents"], rows) + note
+    folded = fold("Shares of the languages", table(["source", "", "share of documents"], rows))
+    return block("Languages", picture(drawn), folded, method(told))
 
 
-def _decontamination(found: Mapping[str, Any]) -> str:
+def contamination(found: Mapping[str, Any]) -> list[str]:
+    """The table of the evaluation sets that filter looked for. `found`: filter.decontamination of the summary."""
+    names = ("items", "sought", "matched_items", "documents", "removed_documents")
     rows = [
-        [
-            cell(entry["name"]),
-            *(number(numbers.count(entry[name])) for name in ("items", "sought", "matched_items", "removed_documents")),
-        ]
+        [cell(entry["name"]), *(number(numbers.count(entry[name]) if name in entry else "") for name in names)]
         for entry in found.get("sets", [])
     ]
     if not rows:
-        return ""
-    head = ["evaluation set", "#items", "#sought", "#found in the text", "#documents removed"]
-    note = f'<p class="small soft">{escape(ACTIONS.get(str(found.get("action")), ""))}</p>'
-    return "<h3>Evaluation items in the text</h3>" + table(head, rows) + note
+        return []
+    head = ["evaluation set", "#items", "#sought", "#found in the text", "#documents with them", "#documents removed"]
+    told = method(
+        f"Exact n-grams of {found['ngram']} words, of shorter items all of at least {found['shortest']} words."
+        if {"ngram", "shortest"} <= found.keys()
+        else "Exact n-grams of words.",
+        "Sought: items long enough to be looked for. " + ACTIONS.get(str(found.get("action")), ""),
+    )
+    return [table(head, rows), told]

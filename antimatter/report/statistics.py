@@ -24,6 +24,16 @@ DEDUP: dict[str, type | tuple[type, ...]] = {
     "templated_sources": list, "lines": dict, "repeated_spans": dict,
 }  # fmt: skip
 """The parts of dedup's report that are its own, and their types."""
+EVALUATION = (
+    "model_id", "subject", "headline", "validation", "sources", "unscored_sources", "by_position", "by_frequency",
+    "tasks", "factual", "continuations", "coherence", "baseline_tokens", "method",
+)  # fmt: skip
+"""The parts of the report of evaluate that a reader sees."""
+MAIN_METRICS = ("acc_norm", "acc", "exact_match")
+"""Of a task with several metrics the first of these is its one number."""
+_TOKENS = {
+    "training_tokens": "training", "validation_tokens": "validation", "bytes_per_token": "bytes_per_token",
+}  # fmt: skip
 TOP_LANGUAGES = 4
 """Languages of a source shown by name; the others are added up."""
 FEW_TOKENS = 2000
@@ -49,13 +59,68 @@ def summary(reports: Mapping[str, Content], top_reasons: int) -> Content:
         "dedup": deduplicated(reports.get("dedup", {})),
         "tokenizer": _plain(tokenizer),
         "tokens": tokenized(reports.get("tokenize", {})),
-        "training": {name: value for name, value in train.items() if not isinstance(value, list)},
-        "evaluation": {
-            name: evaluation[name]
-            for name in ("model_id", "headline", "validation", "sources", "method")
-            if name in evaluation
-        },
+        "training": dict(train),
+        "evaluation": {name: value for name, value in evaluation.items() if name in EVALUATION},
     }
+
+
+def metrics(summary: Mapping[str, Any]) -> Content:
+    """The few numbers that `dvc metrics show` prints and `dvc metrics diff` compares: of the summary, two levels deep.
+
+    Parts whose reports are missing are left out. half_width is half of the 95 % interval; tasks are accuracies, of a
+    task that has none its first metric.
+    """
+    funnel, tokens = summary.get("funnel", {}), summary.get("tokens", {})
+    training, evaluation = summary.get("training", {}), summary.get("evaluation", {})
+    scores = evaluation.get("validation", {})
+    found = {
+        "documents": {name: flow["documents_out"] for name, flow in funnel.items()},
+        "bytes": {name: flow["bytes_out"] for name, flow in funnel.items()},
+        "tokens": {short: tokens.get(name) for name, short in _TOKENS.items()},
+        "training": {
+            "parameters": training.get("parameters"),
+            "steps": training.get("steps"),
+            "loss": (training.get("train_loss") or {}).get("last"),
+            "skipped_steps": training.get("skipped_steps"),
+            "rollbacks": training.get("rollbacks"),
+        },
+        "evaluation": {
+            **{name: scores.get(name) for name in ("loss", "perplexity", "bits_per_byte")},
+            "bits_per_byte_half_width": half_width(scores, "bits_per_byte"),
+            "below_bigram": scores.get("improvement_over_bigram"),
+            "coherence": (evaluation.get("coherence") or {}).get("value"),
+            "factual": (evaluation.get("factual") or {}).get("accuracy"),
+            **{
+                name: ((evaluation.get("continuations") or {}).get(name) or {}).get("model")
+                for name in ("bleu", "chrf", "rouge_l")
+            },
+        },
+        "tasks": {name: (main_metric(task) or (None, {}))[1].get("value") for name, task in _tasks(evaluation).items()},
+    }
+    told = {part: {k: v for k, v in values.items() if _is_number(v)} for part, values in found.items()}
+    return {part: values for part, values in told.items() if values}
+
+
+def half_width(figures: Mapping[str, Any], name: str) -> float | None:
+    """Half of the interval of a figure; None if it has none."""
+    interval = (figures.get("interval") or {}).get(name)
+    return round((interval[1] - interval[0]) / 2, 6) if interval else None
+
+
+def main_metric(task: Mapping[str, Any]) -> tuple[str, Content] | None:
+    """The metric by which a task is told in one number: accuracy by length-normalized scores where the task has one,
+    as tables of models do, else plain accuracy, else its first; None for a task without any."""
+    figures = task.get("metrics") or {}
+    name = next((name for name in MAIN_METRICS if name in figures), next(iter(figures), None))
+    return None if name is None else (name, figures[name])
+
+
+def _tasks(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    return evaluation.get("tasks") or {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def missing_sources(reports: Mapping[str, Content]) -> list[Content]:
@@ -146,6 +211,7 @@ def tokenized(report: Content) -> Content:
         **_plain(report, without=("documents_in", "documents_out", "bytes_in", "bytes_out")),
         **use,
         **({"bytes_per_token_of": fit} if fit else {}),
+        **({"by_source": report["tokens_by_source"]} if report.get("tokens_by_source") else {}),
     }
 
 
@@ -179,6 +245,9 @@ def warnings(reports: Mapping[str, Content]) -> list[str]:
         found.append("The evaluation is of another model than the training report. Run `dvc repro`.")
     if train.get("skipped_steps"):
         found.append(f"Training skipped {train['skipped_steps']} steps whose gradients were not finite.")
+    if train.get("rollbacks"):
+        times = "once" if train["rollbacks"] == 1 else f"{train['rollbacks']} times"
+        found.append(f"Training went back to an earlier step {times}: see its guard events.")
     scored = evaluation.get("sources", {})
     few = [name for name, figures in scored.items() if figures["tokens"] < FEW_TOKENS]
     if few:
@@ -187,7 +256,7 @@ def warnings(reports: Mapping[str, Content]) -> list[str]:
         found.append(
             f"Not scored, no validation tokens within the budget: {', '.join(evaluation['unscored_sources'])}."
         )
-    worse = [name for name, figures in scored.items() if figures["improvement_over_bigram"] <= 0]
+    worse = [name for name, figures in scored.items() if figures.get("improvement_over_bigram", 1) <= 0]
     if worse:
         found.append(f"No better than counting pairs of tokens (the bigram): {', '.join(worse)}.")
     return found

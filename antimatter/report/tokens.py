@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antimatter.errors import AntiMatterError
-from antimatter.report import numbers, plots
+from antimatter.report import numbers
 from antimatter.report.markup import cell, number, table
 from antimatter.terminal import visible
 from antimatter.tokenizer.interface import Tokenizer
@@ -51,7 +51,7 @@ def parts(
     """
     return [
         pictures.get("tokens", ""),
-        _fit("source", plots.shortest_first(report.get("fit", {})), report),
+        _fit("source", shortest_first(report.get("fit", {})), report),
         _dropped(report),
         _fit("language", _largest(report.get("fit_by_language", {})), report),
         pictures.get("vocabulary", ""),
@@ -60,6 +60,11 @@ def parts(
         _named("The rarest pieces in use", pieces.rarest if pieces else []),
         _learned(tokenizer),
     ]
+
+
+def shortest_first(groups: Ratios) -> dict[str, Mapping[str, Any]]:
+    """Sources by their bytes per token, the source that is spelt shortest first."""
+    return dict(sorted(groups.items(), key=lambda item: (-item[1]["bytes_per_token"], item[0])))
 
 
 def pieces_in_use(tokens: Path, tokenizer: Path) -> Pieces | None:

@@ -17,8 +17,9 @@ import torch
 from antimatter.model.config import ModelConfig, from_settings
 from antimatter.model.files import write_text
 from antimatter.params.model import Model
-from antimatter.params.train import Balance, Guard, Samples, Train
+from antimatter.params.train import Balance, Guard, Quiz, Samples, Train
 from antimatter.train.device import choose_device, choose_micro_batch, choose_precision
+from antimatter.train.quiz import Question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ class Job:
     """Compute intermediate results again in the backward pass, for less memory."""
     prompts: tuple[tuple[int, ...], ...] = ()
     """train.samples.prompts as token ids: the engine knows no tokenizer."""
+    questions: tuple[Question, ...] = ()
+    """The items of train.quiz."""
     stage_pid: int = 0
     """The process on whose behalf we train: when it is gone, the run saves and stops. 0 watches nobody."""
     attempt: str = ""
@@ -67,12 +70,19 @@ def read_job(path: Path | str) -> Job:
             "guard": Guard(**train["guard"]),
             "token_balance": Balance(**train["token_balance"]),
             "samples": Samples(**{**train["samples"], "prompts": tuple(train["samples"]["prompts"])}),
+            "quiz": Quiz(**train["quiz"]),
         }
         values["train"] = Train(**{**train, **nested})
         values["prompts"] = tuple(map(tuple, values["prompts"]))
+        values["questions"] = tuple(map(_question, values["questions"]))
         return Job(**{**values, "torchrun": tuple(values["torchrun"])})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a job of this version: {error!r}") from error
+
+
+def _question(fields: dict[str, Any]) -> Question:
+    query, characters = tuple(fields["query"]), tuple(fields["characters"])
+    return Question(query, tuple(map(tuple, fields["choices"])), characters, fields["gold"])
 
 
 @dataclass(frozen=True)

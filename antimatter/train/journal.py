@@ -2,6 +2,7 @@
 
     log.csv          one row each `log_every` steps; equal runs give equal bytes, so it holds no time
     validation.csv   one row each validation
+    quiz.csv         one row each time the quiz was taken
     abandoned.csv    rows of log.csv that a rollback took back, with the rollback's number
     events.jsonl     skipped updates, rollbacks, the end of a run that was given up: on disk before they take effect
     records.jsonl    all of it and more (speed, seconds, notes), one JSON object a line, each with `kind` and `step`
@@ -12,7 +13,7 @@ A run that resumes from step s first cuts the files back to s: no step appears t
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ LOG = (
     "step", "tokens", "epoch", "loss", "smoothed_loss", "learning_rate", "gradient_norm", "loss_scale", "cursor",
 )  # fmt: skip
 VALIDATION = ("step", "tokens", "loss", "perplexity", "bits_per_byte")
+QUIZ = ("step", "tokens", "accuracy", "error", "accuracy_norm", "error_norm", "items")
+TABLES = {"log.csv": LOG, "validation.csv": VALIDATION, "quiz.csv": QUIZ}
 LASTING = ("rollback", "given_up")
 """Events that stay when a run resumes from an earlier step: they are why it does."""
 
@@ -40,8 +43,7 @@ class Journal:
         for path in (records, events):
             _cut(path, None, lambda line: _event_stays(line, step))
         self._records, self._events = _appended(records), _appended(events)
-        self._log: Any = None
-        self._validation: Any = None
+        self._tables: dict[str, Any] = {}
         for rollback in rollbacks:
             if rollback["number"] not in told:
                 self.event("rollback", rollback["trigger_step"], **rollback)
@@ -50,22 +52,28 @@ class Journal:
 
     def _open(self, step: int) -> None:
         self._close()
-        for name, columns in (("log.csv", LOG), ("validation.csv", VALIDATION)):
+        for name, columns in TABLES.items():
             _cut(self._work / name, ",".join(columns), lambda line: int(line.split(",")[0]) <= step)
-        self._log, self._validation = _appended(self._work / "log.csv"), _appended(self._work / "validation.csv")
+            self._tables[name] = _appended(self._work / name)
 
     def _close(self) -> None:
-        for file in (self._log, self._validation):
-            if file is not None:
-                file.close()
+        for file in self._tables.values():
+            file.close()
 
     def log(self, row: dict[str, Any]) -> None:
         """A row of log.csv."""
-        self._log.write(csv_line(row[column] for column in LOG))
+        self._write("log.csv", row)
 
     def validation(self, row: dict[str, Any]) -> None:
         """A row of validation.csv."""
-        self._validation.write(csv_line(row[column] for column in VALIDATION))
+        self._write("validation.csv", row)
+
+    def quiz(self, row: dict[str, Any]) -> None:
+        """A row of quiz.csv."""
+        self._write("quiz.csv", row)
+
+    def _write(self, table: str, row: dict[str, Any]) -> None:
+        self._tables[table].write(csv_line(row[column] for column in TABLES[table]))
 
     def record(self, kind: str, step: int, **values: Any) -> None:
         """A line of records.jsonl, visible to readers at once."""
@@ -93,7 +101,7 @@ class Journal:
 
     def sync(self) -> None:
         """Bring all rows to disk: before a checkpoint says that they were written."""
-        for file in (self._log, self._validation, self._records):
+        for file in (*self._tables.values(), self._records):
             _to_disk(file)
 
 
@@ -108,7 +116,7 @@ def finite(value: float) -> float | None:
 
 
 def read_csv(path: Path) -> list[dict[str, float]]:
-    """The rows of log.csv or validation.csv."""
+    """The rows of log.csv, validation.csv or quiz.csv."""
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     names = header.split(",")
     return [dict(zip(names, (float(v or "nan") for v in line.split(",")), strict=True)) for line in lines]
@@ -117,6 +125,25 @@ def read_csv(path: Path) -> list[dict[str, float]]:
 def read_records(path: Path) -> list[dict[str, Any]]:
     """All whole lines of records.jsonl or events.jsonl; none if there is no such file."""
     return [record for record in map(_parsed, _whole_lines(path)) if record]
+
+
+def standing(records: Iterable[Mapping[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Those of a kind, in the order of their steps, that no rollback took back; of a step that came again, the last.
+
+    >>> back = {"kind": "rollback", "step": 8, "number": 1, "target_step": 4}
+    >>> lines = [{"kind": "sample", "step": step} for step in (4, 8)]
+    >>> [record["step"] for record in standing([*lines, back], "sample")]
+    [4]
+    """
+    found: dict[int, dict[str, Any]] = {}
+    rollbacks = 0
+    for record in records:
+        if record["kind"] == "rollback" and record["number"] > rollbacks:  # each start tells all of them again
+            rollbacks = record["number"]
+            found = {step: each for step, each in found.items() if step <= record["target_step"]}
+        elif record["kind"] == kind:
+            found[record["step"]] = dict(record)
+    return [found[step] for step in sorted(found)]
 
 
 def _parsed(line: str) -> dict[str, Any]:

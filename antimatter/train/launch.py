@@ -124,12 +124,13 @@ def _watch(job: Job, work: Path, on_record: Callable[[Record], None]) -> None:
                     say("train: this step is finished and saved, then training stops; a second signal ends it now")
                 running = process.poll() is None
                 for record in follower.new():
+                    echo.show(record)  # first: what on_record has to say explains this line
                     on_record(record)
-                    echo.show(record)
                     last = record if record["kind"] in ("start", "interrupted") else last
                 follower.remember()
                 if running:
                     time.sleep(POLL_SECONDS)
+    echo.end()
     if (work / "summary.json").exists():
         return
     interrupted = last.get("kind") == "interrupted"

@@ -6,6 +6,7 @@
 The next cursor is guessed: a step follows a step. After going back the guess is wrong; what was read is thrown away.
 """
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ class Loader:
         self._copied: list[Any] = [torch.cuda.Event() if self._pinned else None for _ in range(2)]  # type: ignore[no-untyped-call]
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="antimatter-loader")
         self._guess: _Guess | None = None
+        self._waited = 0.0
 
     def rows(self, cursor: int) -> list[tuple[Tensor, Tensor]]:
         """(inputs, targets) of each micro-batch for the batch at `cursor`: int64 [mb, T] on the device.
@@ -59,12 +61,19 @@ class Loader:
             wait([guess.reading])  # it writes into the buffer that is needed now; how it ends is nobody's business
             guess = _Guess(cursor, guess.slot, self._ahead(cursor, guess.slot))
         self._guess = None
+        begin = time.monotonic()
         guess.reading.result()
+        self._waited += time.monotonic() - begin
         narrow = self._on_device(guess.slot)
         after = cursor + self._batch
         self._guess = _Guess(after, 1 - guess.slot, self._ahead(after, 1 - guess.slot))
         per_micro_batch = torch.split(narrow, self._places.shape[1])
         return [(_widened(rows[:, :-1]), _widened(rows[:, 1:])) for rows in per_micro_batch]
+
+    def waited(self) -> float:
+        """Seconds that `rows` waited for the disk since the last call."""
+        seconds, self._waited = self._waited, 0.0
+        return seconds
 
     def close(self) -> None:
         """End the thread. `rows` must not be called again."""

@@ -1,4 +1,4 @@
-"""The training loop: step, look, judge; log, validate, save; go back where the guard says so.
+"""The training loop: step, look, judge; log, validate, ask, sample, save; go back where the guard says so.
 
 What a step was like is read while the device already computes the next one. So a verdict comes one step late, before
 that next update is applied: a rollback discards it.
@@ -21,6 +21,7 @@ from antimatter.train.going_back import go_back
 from antimatter.train.guard import Seen, Verdict
 from antimatter.train.journal import Journal, finite
 from antimatter.train.parallel import eager
+from antimatter.train.quiz import take
 from antimatter.train.speed import Clock, memory_bytes
 from antimatter.train.stability import KEPT
 from antimatter.train.step import Fetched, Figures
@@ -68,6 +69,7 @@ class Loop:
             step = training.step + 1
             weights = training.balance.weights(step)
             sums = training.stepper.forward_backward(step, training.cursor(step), weights, should_stop())
+            self.clock.of_which("waiting_for_data", training.loader.waited())
             if not self._look():  # at the step before, while the device is at this one
                 training.stepper.discard()
                 continue
@@ -92,8 +94,8 @@ class Loop:
         validating = last or step % settings.validate_every == 0
         saving = step % settings.save_every == 0
         keeping = step in settings.checkpoints_at
-        sampling = settings.samples.every > 0 and (last or step % settings.samples.every == 0)
-        if not (validating or saving or keeping or sampling):
+        sampling, asking = (every > 0 and (last or step % every == 0) for every in self._rounds())
+        if not (validating or saving or keeping or sampling or asking):
             return True
         if not self._look():
             return False
@@ -103,12 +105,18 @@ class Loop:
             return False
         if keeping:
             self._keep(result.chosen_folder(training.work, step))
-        if saving and not last:
-            self._save()
+        if asking:
+            self._quiz()
         if sampling and self.journal and training.place.sharding == "off":
             self._sample()
+        if saving and not last:  # after all else: a run that goes on from here has it on record
+            self._save()
         self.clock.skip()
         return True
+
+    def _rounds(self) -> tuple[int, int]:
+        """Steps between samples, and between quizzes; 0: none."""
+        return self.settings.samples.every, self.settings.quiz.every if self.training.questions else 0
 
     def _introduce(self) -> None:
         peak, sharding = self._peak(), self.training.place.sharding
@@ -116,6 +124,8 @@ class Loop:
             self._note(f"MFU is the share of {peak[0] / 1e12:g} TFLOP/s ({peak[1]})")
         if sharding != "off" and self.settings.samples.every:
             self._note(f"no samples are written: with sharding {sharding} no process holds the whole model")
+        if self.settings.quiz.every and not self.training.questions:
+            self._note("no quiz is taken: this job holds no questions")
 
     # what a step was like
 
@@ -182,9 +192,10 @@ class Loop:
         return peak_flops(self.training.place.device, self.training.place.precision)
 
     def _go_back(self, verdict: Verdict, figures: Figures) -> None:
-        if self.writer:
-            self._tell_written(self.writer.wait())
-        go_back(self.training, self.journal, verdict, figures, self._note)
+        with self.clock.doing("going_back"):
+            if self.writer:
+                self._tell_written(self.writer.wait())
+            go_back(self.training, self.journal, verdict, figures, self._note)
         self.saved = self.training.step
         self.clock.skip()
 
@@ -193,11 +204,12 @@ class Loop:
     def _validate(self) -> bool:
         """False: the weights are no numbers, which a single loss in training need not show; the run went back."""
         training, settings = self.training, self.settings
-        score = validate(
-            eager(training.loss), training.model, training.tokens,
-            settings.validation_sequences, settings.sequence_length, training.place.micro_batch,
-            training.place.precision, self.peers, self.classes_V,
-        )  # fmt: skip
+        with self.clock.doing("validation"):
+            score = validate(
+                eager(training.loss), training.model, training.tokens,
+                settings.validation_sequences, settings.sequence_length, training.place.micro_batch,
+                training.place.precision, self.peers, self.classes_V,
+            )  # fmt: skip
         if not math.isfinite(score.loss) and self.last is not None:
             action: Literal["stop", "rollback"] = "stop" if settings.guard.mode == "off" else "rollback"
             self._go_back(Verdict(action, f"validation loss {score.loss:g}"), self.last)
@@ -214,12 +226,27 @@ class Loop:
             self.journal.record("validation", **row, seconds=self.clock.seconds())
         return True
 
-    def _keep(self, folder: Path) -> None:
-        weights = self.training.weights()
+    def _quiz(self) -> None:
+        training = self.training
+        with self.clock.doing("quiz"):
+            precision = training.place.precision
+            marks = take(training.questions, eager(training.loss), training.model, precision, self.peers)
         if self.journal:
-            result.keep_weights(self.training, weights, folder)
+            row = {"step": training.step, "tokens": training.step * self.settings.batch_tokens, **vars(marks)}
+            self.journal.quiz(row)
+            self.journal.record("quiz", **row, seconds=self.clock.seconds())
+
+    def _keep(self, folder: Path) -> None:
+        with self.clock.doing("checkpoints"):
+            weights = self.training.weights()
+            if self.journal:
+                result.keep_weights(self.training, weights, folder)
 
     def _save(self) -> None:
+        with self.clock.doing("checkpoints"):
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
         training = self.training
         self.saved = training.step
         regular = training.step % self.settings.save_every == 0
@@ -232,8 +259,8 @@ class Loop:
         self.writer.save(**snapshot)
         self.writer.retain(stable=KEPT, also=training.stability.needed())
         if self.settings.keep_best:
-            best = dict(training.best) if training.best else None
-            self.writer.then(lambda: result.drop_former_best(training.work, best))
+            best, until = dict(training.best) if training.best else None, training.step
+            self.writer.then(lambda: result.drop_former_best(training.work, best, until))
 
     def _tell_written(self, steps: Sequence[int]) -> None:
         for step in steps:
@@ -243,13 +270,15 @@ class Loop:
     def _sample(self) -> None:
         options = generate.Sampling(temperature=0.0, suppress=(), eos=self.training.tokens.eos)
         prompts = [list(prompt) for prompt in self.training.prompts]
-        texts = generate.generate_batch(self.training.model, prompts, self.settings.samples.tokens, options)
+        with self.clock.doing("samples"):
+            texts = generate.generate_batch(self.training.model, prompts, self.settings.samples.tokens, options)
         assert self.journal
         self.journal.record("sample", self.training.step, ids=texts, prompt_lengths=[len(p) for p in prompts])
 
     def _finish(self) -> None:
-        if self.writer:
-            self._tell_written(self.writer.wait())
+        with self.clock.doing("checkpoints"):
+            if self.writer:
+                self._tell_written(self.writer.wait())
         training = self.training
         if self.stopping:
             return

@@ -58,15 +58,18 @@ def best_folder(work: Path, step: int) -> Path:
     return work / "best" / name_of(step)
 
 
-def drop_former_best(work: Path, best: dict[str, float] | None) -> None:
-    """Remove weights that were the best once, unless a checkpoint to which the run may return says they still are."""
+def drop_former_best(work: Path, best: dict[str, float] | None, until: int) -> None:
+    """Remove weights that were the best once, unless a checkpoint to which the run may return says they still are.
+
+    Those of steps after `until` stay: training went on meanwhile, and they may be the best by now.
+    """
     root, known = work / "checkpoints", [best]
     for step in steps(root):
         with contextlib.suppress(OSError, ValueError, KeyError):  # damaged: nobody returns to it
             known.append(json.loads((root / name_of(step) / "state.json").read_bytes())["best_validation"])
     needed = {name_of(int(each["step"])) for each in known if each}
     for folder in (work / "best").glob("step_*"):
-        if folder.name not in needed:
+        if folder.name not in needed and int(folder.name.removeprefix("step_")) <= until:
             shutil.rmtree(folder)
 
 
@@ -107,6 +110,7 @@ def summarise(training: Training, facts: dict[str, Any]) -> dict[str, Any]:
          "bits_per_byte": finite(row["bits_per_byte"])}
         for row in read_csv(training.work / "validation.csv")
     ]  # fmt: skip
+    quiz = read_csv(training.work / "quiz.csv")
     last = [loss for loss in losses[-LAST_ROWS:] if math.isfinite(loss)]  # an update may have been left out
     return {
         "parameters": count.total,
@@ -123,7 +127,13 @@ def summarise(training: Training, facts: dict[str, Any]) -> dict[str, Any]:
             "last": validations[-1] | {"loss_by_token_frequency": training.by_frequency},
             "best": min(validations, key=lambda row: row["loss"]),
         },
+        **({"quiz": _quiz(quiz[-1])} if quiz else {}),
     }
+
+
+def _quiz(row: dict[str, float]) -> dict[str, Any]:
+    scores = {name: finite(row[name]) for name in ("accuracy", "error", "accuracy_norm", "error_norm")}
+    return {"items": int(row["items"]), "last": {"step": int(row["step"]), **scores}}
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -1,25 +1,33 @@
-"""How fast a run is, told honestly: only steady steps count, and only against a peak that we know."""
+"""How fast a run is, told honestly: only steady steps count, and only against a peak that we know.
 
+Where the time went is told too: at any moment the clock stands in one activity, so that the parts make up the whole.
+"""
+
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 FIRST_STEPS = 20
 """Steps after each start that do not count: compiling, warming up, filling caches."""
+COMPUTING, LOST = "computing", "lost_to_interruptions"
 
 
 class Clock:
-    """Wall time of this process, split into steady training and everything else."""
+    """Wall time of this process: steady training and everything else, and of the latter what it was."""
 
-    def __init__(self, seconds_before: float, steady: dict[str, float]) -> None:
+    def __init__(self, seconds_before: float, steady: dict[str, Any]) -> None:
         """`seconds_before`: wall time of earlier starts; `steady`: what `state` said at the checkpoint, or {}."""
         self._begin = time.monotonic() - seconds_before
         self._steady_seconds = steady.get("seconds", 0.0)
         self._steady_tokens = steady.get("tokens", 0.0)
         self._steps, self._mark = 0, time.monotonic()
         self._interval_seconds, self._interval_tokens = 0.0, 0
+        self._spent: dict[str, float] = dict(steady.get("spent", {}))
+        self._activity, self._since = COMPUTING, self._mark
 
     def seconds(self) -> float:
         """Wall time since the first start, waits between starts excluded."""
@@ -46,9 +54,40 @@ class Clock:
         """What happened since the last call (a validation, a save) was not training."""
         self._mark = time.monotonic()
 
-    def state(self) -> dict[str, float]:
+    @contextlib.contextmanager
+    def doing(self, activity: str) -> Iterator[None]:
+        """What happens inside is this, and not what it is done in the midst of."""
+        before = self._switch(activity)
+        try:
+            yield
+        finally:
+            self._switch(before)
+
+    def of_which(self, activity: str, seconds: float) -> None:
+        """So many of the seconds that were counted as computing were something else."""
+        self._add(activity, seconds)
+        self._add(COMPUTING, -seconds)
+
+    def spent(self) -> dict[str, float]:
+        """Seconds by activity, since the first start; what is missing from `seconds` was lost to interruptions: steps
+        after the checkpoint that a later start went on from."""
+        self._switch(self._activity)
+        lost = max(0.0, self.seconds() - sum(self._spent.values()))
+        return {activity: round(seconds, 3) for activity, seconds in (self._spent | {LOST: lost}).items()}
+
+    def _switch(self, activity: str) -> str:
+        now, before = time.monotonic(), self._activity
+        self._add(before, now - self._since)
+        self._activity, self._since = activity, now
+        return before
+
+    def _add(self, activity: str, seconds: float) -> None:
+        self._spent[activity] = self._spent.get(activity, 0.0) + seconds
+
+    def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"seconds": self._steady_seconds, "tokens": self._steady_tokens}
+        self._switch(self._activity)
+        return {"seconds": self._steady_seconds, "tokens": self._steady_tokens, "spent": dict(self._spent)}
 
     def summary(
         self, tokens: int, flops_per_token: int, peak: tuple[float, str] | None, processes: int
@@ -61,6 +100,7 @@ class Clock:
             "tokens_per_second_counts": f"steps after the first {FIRST_STEPS} of each start; no validation, no saving",
             "goodput_tokens_per_second": tokens / seconds if seconds else None,
             "seconds": seconds,
+            "spent": self.spent(),
             "mfu": rate * flops_per_token / (peak[0] * processes) if rate and peak else None,
             "mfu_counts": "6 (N - T d) + 12 L d T FLOPs a token over the dense peak; null for a device of unknown peak",
             "peak_flops": peak[0] if peak else None,

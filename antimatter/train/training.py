@@ -55,7 +55,7 @@ class Training:
     ) -> None:
         """fit: find out how many sequences a pass can hold (on CUDA), instead of what `place` estimates."""
         self.settings, self.work, self.place, self.tokens, self.peers = job.train, Path(job.work), place, tokens, peers
-        self.prompts = job.prompts
+        self.prompts, self.questions = job.prompts, job.questions
         self.device = f"cuda:{peers.local_rank}" if place.device == "cuda" else place.device
         settings = self.settings
         self.windows = window_count(tokens.train, settings.sequence_length)

@@ -15,7 +15,10 @@ from antimatter.model.files import write_text
 QUIET_SECONDS = 10.0
 """In a log that is no terminal, lines about training come at most so often."""
 
-REPEATED = ("train", "validation", "sample", "skipped", "checkpoint")
+WIPE = "\r\033[K"
+"""To the beginning of a terminal's line, and erase it."""
+
+REPEATED = ("train", "validation", "quiz", "sample", "skipped", "checkpoint")
 """Kinds of which each step has one, computed again after a kill with the same result."""
 
 Record = dict[str, Any]
@@ -80,12 +83,17 @@ class Echo:
         if line is None:
             return
         if record["kind"] != "train":
-            say(("\r\033[K" if self._rewrite else "") + line)
+            say(line)
         elif self._rewrite:
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+            print(f"{WIPE}{line}", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - self._shown > QUIET_SECONDS or _is_last(record):
             self._shown = time.monotonic()
             say(line)
+
+    def end(self) -> None:
+        """Wipe the line of progress, so that whoever writes next begins a line."""
+        if self._rewrite:
+            print(WIPE, end="", file=sys.stderr, flush=True)
 
 
 def _is_last(record: Record) -> bool:
@@ -106,6 +114,10 @@ def describe(record: Record) -> str | None:
             bits = record["bits_per_byte"]
             per_byte = "" if bits is None else f"  {bits:.4f} bits/byte"
             return f"train: step {step}  validation loss {record['loss']:.4f}{per_byte}"
+        case "quiz":
+            whole = _share(record["accuracy"], record["error"])
+            by_length = _share(record["accuracy_norm"], record["error_norm"])
+            return f"train: step {step}  quiz {whole}, by length {by_length}, of {record['items']} items"
         case "skipped":
             loss, norm = (_or_nan(record[key]) for key in ("loss", "gradient_norm"))
             return f"train: step {step} was not applied ({record['reason']}): loss {loss:.4g}, gradient norm {norm:.4g}"
@@ -155,10 +167,18 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
 
 
+def _share(value: float, error: float | None) -> str:
+    """
+    >>> _share(0.25, 0.0194), _share(1.0, None)
+    ('25.0 % +- 1.9', '100.0 %')
+    """
+    return f"{value:.1%}".replace("%", " %") + ("" if error is None else f" +- {100 * error:.1f}")
+
+
 def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
 def say(line: str) -> None:
-    """A line to standard error."""
-    print(line, file=sys.stderr, flush=True)
+    """A line to standard error; on a terminal in place of the line of progress, which comes again."""
+    print((WIPE if sys.stderr.isatty() else "") + line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A small token folder with documents of two sources."""
+"""A small token folder with documents of two sources, and a small model whose tokens are letters."""
 
 import json
 
@@ -6,10 +6,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from antimatter.evaluate.subject import OurModel
+from antimatter.model import AntiMatter, ModelConfig
+from antimatter.model.text import Text
 from antimatter.train.tokens import open_tokens
 
 VOCABULARY = 20
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Models this small only lose by more threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -50,3 +63,33 @@ def write_tokens(tmp_path):
         return open_tokens(folder)
 
     return write
+
+
+def letters(ids):
+    """Ids from 8 on are a, b, c ...; the others stand for no text."""
+    return "".join(chr(ord("a") + i - 8) for i in ids if i >= 8)
+
+
+class LetterModel(OurModel):
+    """A network with a tokenizer of letters, made instead of loaded."""
+
+    def __init__(self, context=4, seed=3):
+        torch.manual_seed(0)
+        shape = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "context": context, "initial_std": 0.5}
+        self.model = AntiMatter(ModelConfig(vocabulary_size=VOCABULARY, vocabulary_multiple=8, **shape), seed=seed)
+        self.model.eval()
+        self._text = Text(lambda text: [ord(c) - ord("a") + 8 for c in text], letters, 1, 2, (0, *range(3, 8)))
+        self.name, self.context, self.bos, self.eos = "letters", context, 1, 2
+        self.device = torch.device("cpu")
+
+
+@pytest.fixture
+def subject():
+    """A LetterModel with a context of 4."""
+    return LetterModel()
+
+
+@pytest.fixture
+def letter_model():
+    """letter_model(context) -> LetterModel"""
+    return LetterModel

@@ -12,6 +12,8 @@ from antimatter.params.filter import Filter, HandRule, Policy
 from antimatter.report import filter_study, filter_table
 from antimatter.report.histogram import Strip, histogram
 from tests.filter.made_signals import signal_table, write_data
+from tests.report import svg_reader
+from tests.report.svg_reader import shapes
 
 EVIL = "<script>alert(1)</script>&\"'"
 LONG = "a_source_with_a_name_that_somebody_thought_was_a_good_idea"
@@ -78,23 +80,22 @@ def test_the_page_shows_histograms_thresholds_and_texts(studied):
     assert "by params.yaml" in page
 
 
+def thresholds_in(picture):
+    """The x of the lines that are thresholds."""
+    return [float(re.match(r"M(\S+) ", line.get("d"))[1]) for line in shapes(picture, "path", "s-ink")]
+
+
 def strip(values, counts, failing=None, thresholds=()):
     values = np.array(values, dtype=np.float64)
     failing = np.zeros(len(values), dtype=np.int64) if failing is None else np.array(failing)
     return Strip(name="a < b", values=values, counts=np.array(counts), failing=failing, thresholds=thresholds)
 
 
-def shapes(picture, name, style=None):
-    found = [shape for shape in ElementTree.fromstring(picture).iter() if shape.tag.endswith(name)]
-    return [shape for shape in found if style is None or shape.get("class") == style]
-
-
 def test_whole_numbers_get_a_bar_each_and_failing_ones_another_colour():
     picture = histogram("stop_words", [strip([0, 1, 2, 8], [1, 2, 30, 5], [1, 2, 0, 0], [2])])
     assert len(shapes(picture, "rect", "second")) == 2
     assert len(shapes(picture, "rect", "accent")) == 2
-    (line,) = shapes(picture, "polyline", "line s-second")
-    x = float(line.get("points").split(",")[0])
+    (x,) = set(thresholds_in(picture))
     kept = [float(bar.get("x")) for bar in shapes(picture, "rect", "accent")]
     failing = [float(bar.get("x")) + float(bar.get("width")) for bar in shapes(picture, "rect", "second")]
     assert max(failing) <= x <= min(kept)
@@ -125,19 +126,14 @@ def test_the_page_says_of_a_signal_what_its_rules_remove_to_the_document(tmp_pat
 )
 def test_any_values_and_thresholds_stay_inside_the_picture(values, thresholds):
     picture = histogram("any", [strip(values, [1] * len(values), thresholds=thresholds)])
-    assert len(shapes(picture, "polyline", "line s-second")) == len(thresholds)
-    for bar in shapes(picture, "rect"):
-        assert float(bar.get("x")) >= 0
-        assert float(bar.get("x")) + float(bar.get("width")) <= 480
-        assert float(bar.get("y")) >= 0
-    for line in shapes(picture, "polyline"):
-        assert all(0 <= float(pair.split(",")[0]) <= 480 for pair in line.get("points").split())
+    assert len(thresholds_in(picture)) == len(thresholds)
+    svg_reader.is_sound(picture)
 
 
 def test_outliers_beyond_a_thousandth_do_not_stretch_the_axis():
     values = [*np.linspace(0, 0.2, 100), 40.0]
     picture = histogram("ratio", [strip(values, [100] * 100 + [1])])
-    words = [text.text for text in shapes(picture, "text")]
+    words = svg_reader.words(picture)
     assert "0.2" in words and "40" not in words
 
 

@@ -1,12 +1,11 @@
 """The summary, the pictures and the page: honest with missing parts, equal bytes for equal reports, no scripts."""
 
 import json
-import xml.etree.ElementTree as ElementTree
 
 import pytest
 
 from antimatter.corpus.shards import MissingData
-from antimatter.report import deduplication, numbers, plots, statistics, svg
+from antimatter.report import deduplication, numbers, pictures, statistics
 from antimatter.report.page import build_page
 from stages import report as stage
 
@@ -64,10 +63,10 @@ def published(folder):
     return {path.name: path.read_bytes() for path in sorted((folder / "reports").iterdir())}
 
 
-def test_the_stage_writes_a_summary_and_three_pictures_with_equal_bytes_each_time(project, monkeypatch):
+def test_the_stage_writes_a_summary_metrics_and_every_picture_with_equal_bytes_each_time(project, monkeypatch):
     stage.main()
     first = published(project)
-    assert {"summary.json", "funnel.svg", "loss.svg", "bits_per_byte.svg"} <= first.keys()
+    assert {"summary.json", "metrics.json", *(f"{name}.svg" for name in pictures.NAMES)} <= first.keys()
     monkeypatch.setenv("ANTIMATTER_FRESH", "1")
     stage.main()
     assert published(project) == first
@@ -80,7 +79,7 @@ def test_the_stage_runs_on_whatever_reports_there_are(project):
     summary = json.loads((project / "reports" / "summary.json").read_text())
     assert list(summary["funnel"]) == ["collect", "filter", "dedup", "tokenize"]
     assert sum("does not exist" in warning for warning in summary["warnings"]) == 5
-    assert not (project / "reports" / "loss.svg").exists()
+    assert "Run `dvc repro train`" in (project / "reports" / "loss.svg").read_text()
     build_page(project)
 
 
@@ -131,7 +130,7 @@ def test_every_text_on_the_page_is_escaped(project):
 def test_the_page_loads_nothing_from_elsewhere(project):
     stage.main()
     page = build_page(project).read_text()
-    for loading in ("src=", "href=", "@import", "url(", "<link", "<script"):
+    for loading in ("src=", 'href="http://w', 'href="/', "@import", "url(", "<link", "<script"):
         assert loading not in page
 
 
@@ -145,35 +144,6 @@ def test_times_and_texts_are_shown_if_they_are_there(project):
     page = build_page(project).read_text()
     assert "<b>Once</b> upon" in page
     assert "1 min 15 s" in page and "300 MB" in page
-
-
-def test_pictures_are_wellformed_and_hold_their_numbers():
-    flows = {name: statistics._flow(report) for name, report in reports().items() if "documents_in" in report}
-    funnel = plots.funnel(flows)
-    curves = plots.loss([(step, 9 / (1 + step)) for step in range(5000)], [(4999, 2.0)], 6.0, 4.0)
-    bits = plots.bits_per_byte(scores(), {"a < b": scores(2.0), "wiki": scores()})
-    for picture in (funnel, curves, bits):
-        ElementTree.fromstring(picture)
-    assert "90 documents, 10 removed (10.0 %)" in funnel
-    assert "validation 2.00" in curves and "bigram 4.00" in curves
-    assert "a &lt; b" in bits
-
-
-def test_nothing_to_draw_still_draws():
-    for picture in (plots.funnel({}), plots.loss([], [], None, None), plots.loss([(1, 2.0)], [], None, None)):
-        ElementTree.fromstring(picture)
-
-
-def test_a_long_curve_is_averaged_to_its_last_point():
-    points = plots.thinned([(float(x), float(x)) for x in range(1, 10_001)])
-    assert len(points) == plots.MOST_POINTS and points[-1][0] == 10_000
-    assert sum(y for _, y in points) / len(points) == pytest.approx(5000, rel=0.01)
-
-
-def test_labels_keep_apart_and_inside():
-    assert svg.spread([95, 96, 97], 10, 0, 100) == [80, 90, 100]
-    assert svg.spread([50, 20], 10, 0, 100) == [50, 20]
-    assert svg.spread([], 10, 0, 100) == []
 
 
 @pytest.mark.parametrize(
@@ -251,13 +221,13 @@ def test_the_page_tells_what_rules_removed_which_languages_there_are_and_what_wa
     (project / "reports/filter.json").write_text(json.dumps(filter_report()))
     stage.main()
     page = build_page(project).read_text()
-    for words in ("What the filter rules remove", "books 15.0 %, web 2.5 %, 1 more", "3.3 %", "en 66.7 %",
+    for words in ("What each rule removes", "books 15.0 %, web 2.5 %, 1 more", "3.3 %", "en 66.7 %",
                   "not sure of 5.0 % of the documents", "quiz", "1,100"):  # fmt: skip
         assert words in page
     assert "idle" not in page and "<script" not in page
     (project / "reports/filter.json").write_text(json.dumps(reports()["filter"]))
     stage.main()
-    assert "What the filter rules remove" not in build_page(project).read_text()
+    assert "What each rule removes" not in build_page(project).read_text()
 
 
 def dedup_report():
@@ -320,12 +290,9 @@ def test_what_is_not_as_dedup_writes_it_is_left_out_of_its_tables():
     assert "Repeated lines" in "".join(deduplication.parts(statistics.deduplicated(report)))
 
 
-def test_the_curve_of_dedup_is_a_wellformed_picture():
-    report = dedup_report()
+def test_similarities_become_bars_of_equal_width():
     assert deduplication._bins({"0.90": 3, "0.95": 2, "1.00": 4})[0] == [(0.9, 3), (0.95, 6)]
     assert deduplication._bins({"1.00": 4, "0.50": 0})[0] == [(0.95, 4)]
-    for similarities in (report["similarities"], {"1.00": 2}, {}):
-        ElementTree.fromstring(deduplication.s_curve(report["found_at_similarity"], similarities))
 
 
 @pytest.mark.parametrize("name", [name for name in dedup_report() if name not in flow(1, 1)])

@@ -1,10 +1,8 @@
 """What a stage leaves in MLflow: one run an execution, found again after a kill, and never a reason to fail."""
 
-import shutil
 from pathlib import Path
 
 import mlflow
-import pytest
 
 from antimatter.execution import observer
 from antimatter.execution.runtime import Runtime
@@ -14,31 +12,6 @@ from antimatter.params.train import Train
 from antimatter.tracking import StageRun, dvc_digests, flatten_numbers, flatten_settings
 
 READS = [Path("data/tokens")]
-
-
-@pytest.fixture(scope="session")
-def migrated_store(tmp_path_factory):
-    """A database with MLflow's tables, made once: migrations take seconds."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def project(tmp_path, migrated_store, monkeypatch):
-    """An empty project with a store of its own and one input."""
-    shutil.copyfile(migrated_store, tmp_path / "mlflow.db")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    READS[0].mkdir(parents=True)
-    (READS[0] / "shard.bin").write_bytes(b"\x01\x02")
-    return tmp_path
-
-
-@pytest.fixture
-def client(project):
-    return mlflow.MlflowClient(f"sqlite:///{project}/mlflow.db")
 
 
 def start(stage="train", folder="work/train/abcdef01", settings=None):
@@ -113,6 +86,40 @@ def test_headline_scores_stand_on_the_train_run_of_that_model(client):
     own = client.get_run(evaluation.run_id)
     assert own.data.tags["train_run"] == train.run_id
     assert own.data.metrics["headline.bits_per_byte"] == 1.2
+
+
+def test_two_evaluations_of_one_model_differ_in_name_and_parameters_and_the_row_of_the_model_shows_the_newest(
+    client, trained, evaluated, monkeypatch
+):
+    monkeypatch.setenv("DVC_EXP_NAME", "brave-cat")
+    train = trained("m1")
+    short = evaluated("m1", 1.3, [Evaluate(validation_tokens=1000)], "short")
+    long = evaluated("m1", 1.2, [Evaluate(validation_tokens=2000)], "long")
+    runs = [client.get_run(run) for run in (short, long)]
+    assert [run.info.run_name for run in runs] == ["evaluate-brave-cat", "evaluate-brave-cat-2"]
+    assert [run.data.params["evaluate.validation_tokens"] for run in runs] == ["1000", "2000"]
+    assert [run.data.metrics["headline.bits_per_byte"] for run in runs] == [1.3, 1.2]
+    assert {run.data.tags["train_run"] for run in runs} == {train}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {train}
+    assert {run.data.tags["train_run_name"] for run in runs} == {client.get_run(train).info.run_name}
+    assert client.get_run(train).data.metrics["evaluate.bits_per_byte"] == 1.2
+
+
+def test_the_accuracy_of_each_task_stands_on_the_row_of_the_model(client, trained):
+    train = trained("m1")
+    run = start("evaluate", "work/evaluate/1", Model())
+    run.report({"model_id": "m1", "headline": {"loss": 2.0, "task.hellaswag": 0.31}})
+    run.end("FINISHED")
+    assert client.get_run(train).data.metrics["evaluate.task.hellaswag"] == 0.31
+
+
+def test_measured_figures_are_metrics_and_the_texts_among_them_are_not(client):
+    run = start("evaluate", "work/evaluate/1", Model())
+    run.measured({"speed": {"device": "cpu", "decode": [{"batch": 1, "tokens_per_second": 90.5}], "memory_bytes": 7}})
+    run.end("FINISHED")
+    metrics = client.get_run(run.run_id).data.metrics
+    assert metrics["speed.memory_bytes"] == 7 and metrics["speed.decode.0.tokens_per_second"] == 90.5
+    assert "speed.device" not in metrics
 
 
 def test_without_a_train_run_the_scores_stay_on_the_run_of_the_evaluation(client):

@@ -1,4 +1,4 @@
-from antimatter.train.journal import Journal, read_csv, read_records
+from antimatter.train.journal import Journal, read_csv, read_records, standing
 
 
 def row(step):
@@ -29,6 +29,32 @@ def test_a_resumed_journal_holds_no_step_twice(tmp_path):
     assert [r["step"] for r in read_csv(tmp_path / "log.csv")] == [1, 2, 3, 4]
     assert [r["step"] for r in read_records(tmp_path / "records.jsonl")] == [1, 2, 3, 4]
     assert resumed.seconds_before == 50.0  # the two lost steps took their time all the same
+
+
+def test_the_quiz_is_cut_back_like_the_log(tmp_path):
+    journal = Journal(tmp_path, 0)
+    row = {"tokens": 8, "accuracy": 0.25, "error": None, "accuracy_norm": 0.5, "error_norm": 0.125, "items": 9}
+    for step in (2, 4, 6):
+        journal.quiz({"step": step, **row})
+    journal.sync()
+    resumed = Journal(tmp_path, 5)
+    resumed.take_back(3, 1)
+    resumed.sync()
+    header = "step,tokens,accuracy,error,accuracy_norm,error_norm,items"
+    assert (tmp_path / "quiz.csv").read_text().splitlines() == [header, "2,8,0.25,,0.5,0.125,9"]
+
+
+def test_of_records_those_stand_that_no_rollback_took_back_and_came_last():
+    def back(number, target):
+        return {"kind": "rollback", "step": 9, "number": number, "target_step": target}
+
+    def sample(step, text):
+        return {"kind": "sample", "step": step, "text": text}
+
+    records = [sample(2, "a"), sample(4, "b"), sample(6, "c"), {"kind": "train", "step": 6}, back(1, 3)]
+    records += [sample(4, "d"), back(1, 3), sample(8, "e"), sample(8, "f")]  # a start tells rollback 1 again
+    assert [(r["step"], r["text"]) for r in standing(records, "sample")] == [(2, "a"), (4, "d"), (8, "f")]
+    assert standing([*records, back(2, 1)], "sample") == []
 
 
 def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 import antimatter
 from antimatter.model import AntiMatter
-from antimatter.train import Interrupted, TrainingFailed, launch, worker
+from antimatter.train import Interrupted, TrainingFailed, launch, watch, worker
 from antimatter.train.journal import read_csv, read_records
 from antimatter.train.tokens import TokensError
 from antimatter.train.watch import Follower, describe
@@ -166,6 +166,27 @@ def test_a_run_whose_stage_is_gone_saves_and_stops(make_job):
     last = read_records(Path(job.work) / "records.jsonl")[-1]
     assert (last["kind"], last["reason"]) == ("interrupted", "the stage that started this training is gone")
     assert len(list((Path(job.work) / "checkpoints").glob("step_*"))) == 1
+
+
+TELLS = """
+import json, sys
+from pathlib import Path
+path = Path(sys.argv[1])
+attempt = json.loads(path.read_text())["attempt"]
+note = {"kind": "note", "step": 0, "text": "it happened"}
+lines = [{"kind": "note", "step": 0, "attempt": attempt, "text": "begins"}, note]
+(path.parent / "records.jsonl").write_text("".join(json.dumps(line) + chr(10) for line in lines))
+for name in ("speed.json", "summary.json"):
+    (path.parent / name).write_text("{}")
+"""
+
+
+def test_what_happened_is_told_before_what_is_known_of_it(make_job, monkeypatch, capsys):
+    module = sys.modules[launch.__module__]
+    monkeypatch.setattr(module, "command", lambda job, path: [sys.executable, "-c", TELLS, str(path)])
+    launch(make_job(), lambda record: watch.say(f"  known of {record['text']}"))
+    told = ["train: begins", "  known of begins", "train: it happened", "  known of it happened"]
+    assert capsys.readouterr().err.splitlines() == told
 
 
 def test_a_failing_worker_shows_the_end_of_its_log(make_job, monkeypatch):

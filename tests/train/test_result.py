@@ -92,19 +92,19 @@ def test_former_bests_stay_while_the_run_or_a_checkpoint_may_need_them(training)
     save_at(training, 3, {"step": 3, "loss": 3.0})
     save_at(training, 4, None)
     training.best = {"step": 5, "loss": 1.0}
-    result.drop_former_best(training.work, training.best)
+    result.drop_former_best(training.work, training.best, training.step)
     assert kept(training) == ["step_00000003", "step_00000005"]
     checkpoint.reject_after(training.work / "checkpoints", 2)
-    result.drop_former_best(training.work, training.best)
+    result.drop_former_best(training.work, training.best, training.step)
     assert kept(training) == ["step_00000005"]
 
 
 def test_before_the_first_validation_nothing_is_the_best_and_nothing_fails(training):
     training.best = None
-    result.drop_former_best(training.work, training.best)
+    result.drop_former_best(training.work, training.best, training.step)
     keep_best(training, 2)
     training.best = None
-    result.drop_former_best(training.work, training.best)
+    result.drop_former_best(training.work, training.best, training.step)
     assert kept(training) == []
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from antimatter.train import watch
-from antimatter.train.watch import Echo, Follower, describe
+from antimatter.train.watch import Echo, Follower, describe, say
 
 START = {"kind": "start", "step": 0, "attempt": "a"}
 TRAIN = {
@@ -56,7 +56,7 @@ def test_after_a_rollback_the_steps_behind_its_target_are_delivered_anew(tmp_pat
     assert seen(follower) == []
 
 
-@pytest.mark.parametrize("kind", ["train", "validation"])
+@pytest.mark.parametrize("kind", ["train", "validation", "quiz"])
 def test_what_was_delivered_before_a_kill_is_not_delivered_again(tmp_path, write, kind):
     first = Follower(tmp_path, "a")
     write(START, *({"kind": kind, "step": step} for step in (1, 2, 3)))
@@ -139,6 +139,18 @@ LINES = {
         {"kind": "validation", "step": 5, "loss": 2.5, "bits_per_byte": None},
         "step 5  validation loss 2.5000",
     ),
+    "a quiz": (
+        {
+            "kind": "quiz",
+            "step": 5,
+            "accuracy": 0.3,
+            "error": 0.0205,
+            "accuracy_norm": 1.0,
+            "error_norm": None,
+            "items": 500,
+        },
+        "step 5  quiz 30.0 % +- 2.1, by length 100.0 %, of 500 items",
+    ),
     "a skip": (
         {"kind": "skipped", "step": 6, "reason": "loss 9 is above 5", "loss": 9.0, "gradient_norm": None},
         "step 6 was not applied (loss 9 is above 5): loss 9, gradient norm nan",
@@ -192,3 +204,21 @@ def test_a_terminal_has_one_line_of_progress_that_is_written_over(monkeypatch, c
     echo.show({"kind": "note", "step": 0, "text": "hello"})
     over, step = "\r\033[K", describe(TRAIN)
     assert capsys.readouterr().err == f"{over}{step}{over}{step}{over}train: hello\n"
+
+
+def test_lines_of_others_take_the_place_of_the_progress_too_and_what_follows_begins_a_line(monkeypatch, capsys, clock):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    echo, over = Echo(), "\r\033[K"
+    echo.show(TRAIN)
+    say("a document")
+    echo.show(TRAIN)
+    echo.end()
+    assert capsys.readouterr().err == f"{over}{describe(TRAIN)}{over}a document\n{over}{describe(TRAIN)}{over}"
+
+
+def test_a_log_gets_no_signs_of_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    echo = Echo()
+    say("a document")
+    echo.end()
+    assert capsys.readouterr().err == "a document\n"
