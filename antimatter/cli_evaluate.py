@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     folder = Path(options.path)
     subject = open_subject(options.path, choose_device(options.device), name)
     write_json(PEERS / f"{name}.json", _evaluation(subject, folder, settings, with_text=not options.no_text))
-    ours = [read_json(OURS)] if OURS.exists() else []
+    ours = [_ours(read_json(OURS))] if OURS.exists() else []
     peers = [read_json(path) for path in sorted(PEERS.glob("*.json"))]
     for line in compare.lines([each for each in (*ours, *peers) if "subject" in each]):
         print(line)
@@ -66,11 +66,18 @@ def _evaluation(subject: Any, folder: Path, settings: Any, with_text: bool) -> d
 
         tokens, method = open_tokens(TOKENS), harness.method() if tasks else ""
         own = evaluation.shares_tokenizer(folder, tokens)
+        if settings.factual_task not in tasks:  # the stage's report needs it, a look at another model does not
+            settings = dataclasses.replace(settings, factual_task="")
         content, _ = evaluation.evaluate(subject, tokens, settings, tasks or None, own, method)
         return dict(content)
     accuracies = {name: harness.accuracy_of(task) for name, task in tasks.items()}
     headline = {f"task.{name}": found[1] for name, found in accuracies.items() if found}
     return {"subject": subject.facts(), "headline": headline, "tasks": tasks, "method": {"tasks": harness.method()}}
+
+
+def _ours(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Under a name that no peer has: that of its folder is every model's."""
+    return evaluation | {"subject": evaluation["subject"] | {"name": "ours"}} if "subject" in evaluation else {}
 
 
 def _file_name(name: str) -> str:

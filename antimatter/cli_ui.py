@@ -119,11 +119,16 @@ def server(uri: str, port: int) -> Iterator[Any]:
     environment |= {"PYTHONWARNINGS": "ignore", "MLFLOW_LOGGING_LEVEL": "WARNING"}
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", HOST, "--port", str(port)]
     command += ["--registry-store-uri", uri, "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if before[number] != signal.SIG_IGN:  # nohup asked for it
+            signal.signal(number, _interrupt)
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         yield process
     finally:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave a worker behind
         _end(process)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -148,14 +153,13 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _end(process: Any) -> None:
     """The server's whole family: it has a group of its own, so that Ctrl-C reaches it here alone."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-            return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # workers may outlive the one that started them
+    process.wait()
 
 
 def _port(argument: str) -> int:

@@ -9,8 +9,8 @@
 
 Weights are never logged: they would be a third copy; tracking_registry names them.
 A report that holds `model_id` and `headline` also writes `evaluate.<name>` metrics on the train run with that tag, so
-that one row of the comparison shows curve and scores: those of the newest evaluation. Each evaluation keeps its own as
-`headline.<name>`, with its parameters, and is a child run of the train run.
+that one row of the comparison shows curve and scores: of each score the newest. Each evaluation keeps its own as
+`headline.<name>`, with its parameters, and names the train run in its tags.
 """
 
 import itertools
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from antimatter.corpus.reports import read_json
 from antimatter.corpus.shards import folder_digest
 from antimatter.execution.runtime import project_root
 from antimatter.params.loader import to_plain
@@ -127,22 +128,22 @@ class StageRun:
         return True
 
     def _headline(self, train: str, values: Mapping[str, float]) -> None:
-        """Scores on the train run, in place of those of an earlier evaluation; that run as the parent of this one."""
+        """Scores on the train run, in place of those of an earlier evaluation; the name of that run on this one."""
         now = int(time.time() * 1000)
         numbers = flatten_numbers(values, self.stage)
         self._client.log_batch(train, metrics=[self._entities.Metric(k, v, now, 0) for k, v in numbers.items()])
         name = self._client.get_run(train).info.run_name
-        self.tags({"train_run": train, "train_run_name": name, "mlflow.parentRunId": train})
+        # not as a child run: the page would show the parents in its place, and chart their metrics
+        self.tags({"train_run": train, "train_run_name": name})
 
     def _register(self, train: str, content: Mapping[str, Any]) -> None:
         """The model as a version of the registry, if the report says how well it predicts held-out text."""
-        bits = content["headline"].get("bits_per_byte")
-        if bits is None or MODEL not in self._reads:
+        bits, scored = content["headline"].get("bits_per_byte"), content.get("validation", {}).get("tokens")
+        if bits is None or scored is None or not {MODEL, TOKENS} <= set(self._reads):
             return
         md5 = dvc_digests([MODEL]).get(MODEL.as_posix(), "")
         if md5:
             self._client.set_tag(train, f"dvc.out.{MODEL.as_posix()}", md5)
-        scored = content.get("validation", {}).get("tokens", "all")
         origin = {"commit": _commit(), "dvc.exp": os.environ.get("DVC_EXP_NAME", "")}
         model = Evaluated(
             model_id=str(content["model_id"]),
@@ -151,7 +152,8 @@ class StageRun:
             train_run=train,
             evaluate_run=self.run_id,
             bits_per_byte=float(bits),
-            held_out=f"{_digest(TOKENS)}, {scored} tokens" if TOKENS in self._reads else "unknown",
+            tokens_digest=read_json(TOKENS / "meta.json")["digest"],
+            tokens_scored=int(scored),
             origin={name: value for name, value in origin.items() if value},
         )
         register(self._client, model)

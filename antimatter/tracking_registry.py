@@ -2,15 +2,17 @@
 
     model     the experiment's name                    version   one for each model_id and content of data/model
     source    file://<root>/data/model                 run       the train run
-    tags      model_id, dvc.path, dvc.md5, commit, bits_per_byte, evaluated_on (the held-out tokens of that score)
+    tags      model_id, dvc.path, dvc.md5, commit; of the last evaluation bits_per_byte and evaluated_on (the held-out
+              tokens); of each held-out text bits_per_byte.<first of its digest>-<tokens scored>
 
-The folder of the source holds what was trained last; the weights of an older version come back from DVC, by the commit
-or experiment in its description and the md5 in its tags.
+The folder of the source holds what was trained last; the weights of an older version come back from DVC, as its
+description says.
 
     alias newest   the version evaluated last
     alias best     the lowest bits per byte, among versions scored on equal held-out tokens. It moves on evidence only:
                    after the data changed, a new version is no better and no worse than the old best, and the alias
-                   stays until a person moves it. Of each held-out text there is an alias of its own: best-on-6991cb55.
+                   stays until both were scored on the same tokens or a person moves it. Of each held-out text there is
+                   an alias of its own: best-on-6991cb55-200000.
 """
 
 import re
@@ -31,23 +33,31 @@ class Evaluated:
     path: Path
     """The folder of the weights."""
     md5: str
-    """Of that folder as DVC knows it; "" outside of DVC."""
+    """Of that folder as DVC knows it; "" outside of DVC, where a version of the model is taken for the same content."""
     train_run: str
     evaluate_run: str
     bits_per_byte: float
-    held_out: str
-    """Digest of the tokens that were scored, and how many; versions with equal ones are comparable."""
+    tokens_digest: str
+    tokens_scored: int
+    """Versions of which both are equal are comparable."""
     origin: Mapping[str, str]
     """commit and dvc.exp, as far as they are known."""
 
+    @property
+    def held_out(self) -> str:
+        """A short name of what was scored."""
+        return f"{self.tokens_digest[:8]}-{self.tokens_scored}"
+
     def tags(self) -> dict[str, str]:
         """What the version says of itself."""
+        bits = f"{self.bits_per_byte:.6f}"
         known = {
             "model_id": self.model_id,
             "dvc.path": "data/model",
             "dvc.md5": self.md5,
-            "bits_per_byte": f"{self.bits_per_byte:.6f}",
-            "evaluated_on": self.held_out,
+            "bits_per_byte": bits,
+            "evaluated_on": f"{self.tokens_digest}, {self.tokens_scored} tokens",
+            f"bits_per_byte.{self.held_out}": bits,
             "evaluate_run": self.evaluate_run,
             **self.origin,
         }
@@ -55,11 +65,15 @@ class Evaluated:
 
     def description(self) -> str:
         """How the weights come back."""
-        where = self.origin.get("dvc.exp") or self.origin.get("commit")
-        if not where:
+        if not self.md5:
             return "The weights lie in data/model until the next training."
-        take = "dvc exp apply" if "dvc.exp" in self.origin else "git checkout"
-        return f"The weights are in DVC, not here: `{take} {where}` and `dvc checkout data/model`."
+        if "dvc.exp" in self.origin:
+            return f"The weights are in DVC, not here: `dvc exp apply {self.origin['dvc.exp']}` brings them back."
+        # not the commit of the run: dvc.lock enters the history after it
+        return (
+            f"The weights are in DVC, not here: check out the commit that `git log -S {self.md5} -- dvc.lock` names, "
+            f"then `dvc checkout data/model`."
+        )
 
 
 def register(client: Any, model: Evaluated) -> None:
@@ -77,31 +91,37 @@ def _register(client: Any, name: str, model: Evaluated) -> None:
     if is_new_name:
         client.create_registered_model(name, description="Trained by AntiMatter; the weights are in DVC.")
     versions = {} if is_new_name else {v.version: v.tags for v in client.search_model_versions(f"name = '{name}'")}
-    same = [v for v, tags in versions.items() if _identity(tags) == _identity(model.tags())]
+    tags = model.tags()
+    same = [version for version, known in versions.items() if _is_same(known, tags)]
     if same:
-        version = same[0]
-        for key, value in model.tags().items():
+        version = max(same, key=int)
+        for key, value in tags.items():
             if versions[version].get(key) != value:
                 client.set_model_version_tag(name, version, key, value)
+        if model.md5 and "dvc.md5" not in versions[version]:
+            client.update_model_version(name, version, model.description())
     else:
         try:
             made = client.create_model_version(
-                name, model.path.resolve().as_uri(), model.train_run, model.tags(), description=model.description()
+                name, model.path.resolve().as_uri(), model.train_run, tags, description=model.description()
             )
         except BaseException:
             if is_new_name:
                 client.delete_registered_model(name)  # a name without versions tells nobody anything
             raise
         version = made.version
-    versions[version] = model.tags()
+    versions[version] = versions.get(version, {}) | tags
     client.set_registered_model_alias(name, "newest", version)
-    rivals = {v: float(t["bits_per_byte"]) for v, t in versions.items() if t.get("evaluated_on") == model.held_out}
-    best = min(rivals, key=lambda v: (rivals[v], int(v)))
-    client.set_registered_model_alias(name, f"best-on-{model.held_out[:8]}", best)
+    score = f"bits_per_byte.{model.held_out}"
+    rivals = {str(version): float(known[score]) for version, known in versions.items() if score in known}
+    best = min(rivals, key=lambda version: (rivals[version], int(version)))
+    client.set_registered_model_alias(name, f"best-on-{model.held_out}", best)
     present = client.get_registered_model(name).aliases.get("best")
-    if present is None or str(present) in {str(v) for v in rivals}:
+    if present is None or str(present) in rivals:
         client.set_registered_model_alias(name, "best", best)
 
 
-def _identity(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
-    return tags.get("model_id"), tags.get("dvc.md5")
+def _is_same(known: Mapping[str, str], tags: Mapping[str, str]) -> bool:
+    """Whether both name one model and not, as far as is known, different weights (another machine rounds otherwise)."""
+    contents = {each["dvc.md5"] for each in (known, tags) if "dvc.md5" in each}
+    return known.get("model_id") == tags["model_id"] and len(contents) < 2

@@ -9,11 +9,20 @@ import fcntl
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from antimatter.errors import AntiMatterError
 from antimatter.execution.runtime import project_root
+
+PATIENCE = 60.0
+"""Seconds to wait for another first connection; it takes a few."""
+
+
+class StoreBusy(AntiMatterError):
+    """Another process has held the lock of the store for too long; the message names the file."""
 
 
 def tracking_uri() -> str:
@@ -80,6 +89,17 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
         return
     database = Path(uri.removeprefix("sqlite:///"))
     database.parent.mkdir(parents=True, exist_ok=True)
+    give_up = time.monotonic() + PATIENCE
     with open(database.with_name(database.name + ".lock"), "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise StoreBusy(
+                        f"another process has held {file.name} for {PATIENCE:.0f} s: `fuser {file.name}` names it. "
+                        "If it hangs, end it."
+                    ) from None
+                time.sleep(0.1)
         yield

@@ -13,6 +13,7 @@ from antimatter import params
 from antimatter.corpus.reports import read_json, write_json
 from antimatter.errors import AntiMatterError
 from antimatter.evaluate import evaluation, harness, judge, speed
+from antimatter.evaluate.samples import as_markdown
 from antimatter.evaluate.subject import OurModel
 from antimatter.execution import entry, workspace
 from antimatter.params.evaluate import Evaluate
@@ -51,6 +52,7 @@ def main() -> None:
             write_json(work.output / TARGET.name / name, model_id | content)
         work.report(model_id | report)
         work.measured(measured)
+        work.observer.text("samples.md", as_markdown(samples))
         show(report, measured, samples)
 
     reads = [MODEL, TOKENS, TOKENIZER, BENCHMARKS]

@@ -2,7 +2,7 @@
 
     request               read as                               scored
     (context, choice)     BOS context choice                    choice
-    (whole text,)         BOS text, cut into disjoint windows   every token of the text, once
+    (whole text,)         BOS text, in windows of the context   every token of the text, once
     (context, until ..)   BOS context                           -
 
 BOS stands in front of everything exactly once, as in training: the harness itself puts it before empty contexts and
@@ -10,15 +10,18 @@ whole texts alone. What is longer than the model's context loses its beginning, 
 extra `eval`, and takes seconds: harness.py does so when there are tasks.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import torch
 from lm_eval import utils
 from lm_eval.api.model import TemplateLM
 from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
 
+from antimatter.evaluate.local_tasks import UnfitItem
 from antimatter.evaluate.subject import Subject
+from antimatter.execution.progress import Progress
 from antimatter.model.generate import Sampling
 
 PASS_TOKENS = 4096
@@ -39,9 +42,10 @@ class Read(NamedTuple):
 class Adapter(TemplateLM):  # type: ignore[misc]
     """The harness's interface to a Subject."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, terminal: TextIO | None = None) -> None:
+        """terminal: where progress is shown (the harness's own bars are not)."""
         super().__init__()
-        self.subject = subject
+        self.subject, self._terminal = subject, terminal or sys.stderr
 
     @property
     def eot_token_id(self) -> int:
@@ -54,6 +58,26 @@ class Adapter(TemplateLM):  # type: ignore[misc]
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
         """Without special tokens: BOS is put where the ids are read."""
         return self.subject.encode(string)
+
+    def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        """The harness's ids of both: what the whole has beyond the length of the context's is the continuation.
+
+        A token over the border can leave nothing there, which would cost nothing and so be the best choice: then
+        everything from the first id that the continuation changes is scored.
+        Raises: UnfitItem for a continuation that the tokenizer does not see.
+        """
+        before: list[int]
+        after: list[int]
+        before, after = super()._encode_pair(context, continuation)
+        if after:
+            return before, after
+        whole = self.tok_encode(context + continuation)
+        border = next(
+            (at for at, pair in enumerate(zip(before, whole, strict=False)) if pair[0] != pair[1]), len(whole)
+        )
+        if border == len(whole):
+            raise UnfitItem(f"{self.subject.name}: its tokenizer has no token for {continuation!r:.80}, so no score.")
+        return whole[:border], whole[border:]
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         """For each (context, continuation): ln p, and whether every token was the most probable one."""
@@ -68,7 +92,7 @@ class Adapter(TemplateLM):  # type: ignore[misc]
             [
                 [Read(before if before[:1] == [bos] else [bos, *before], after)]
                 if len(after) <= context
-                else self._windows(after, before[-1])  # the harness's own backend refuses these
+                else self._windows(after, [bos, *before][-1])  # the harness's own backend refuses these
                 for _, before, after in requests
             ]
         )
@@ -79,7 +103,8 @@ class Adapter(TemplateLM):  # type: ignore[misc]
         return [score for score, _ in self._summed(texts)]
 
     def _windows(self, ids: list[int], first: int) -> list[Read]:
-        """Disjoint windows as long as the context, each token scored once; `first` stands before the first one."""
+        """Windows as long as the context, each token scored once; `first` stands before the first one. The last window
+        is as long as the others, so that its first tokens are read a second time (the harness's rule)."""
         rolled = utils.get_rolling_token_windows(ids, first, self.subject.context, context_len=1)
         return [Read(*utils.make_disjoint_window(pair)) for pair in rolled]
 
@@ -99,9 +124,9 @@ class Adapter(TemplateLM):  # type: ignore[misc]
             wanted = normalize_gen_kwargs(options, LONGEST_ANSWER)
             asked = int(wanted["max_gen_toks"])
             room = asked if asked < self.subject.context else self.subject.context // 2
-            sampling = Sampling(temperature=float(wanted.get("temperature") or 0.0))
             for start in range(0, len(members), ROWS_WRITTEN):
                 rows = members[start : start + ROWS_WRITTEN]
+                sampling = _sampling(wanted, start)  # another seed: a request may stand here many times
                 prompts = [[self.subject.bos, *self.tok_encode(requests[row].args[0])] for row in rows]
                 prompts = [ids[-(self.subject.context - room) :] for ids in prompts]
                 for row, ids in zip(rows, self.subject.generate(prompts, room, sampling), strict=True):
@@ -117,12 +142,17 @@ class Adapter(TemplateLM):  # type: ignore[misc]
         """
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(reads)
         order = sorted(range(len(reads)), key=lambda number: -sum(map(len, reads[number])))  # equal lengths together
+        passes = []
         while order:
             longest = min(sum(map(len, reads[order[0]])) - 1, self.subject.context)
             count = max(1, PASS_TOKENS // longest)
-            rows, order = order[:count], order[count:]
-            for number, score in zip(rows, self._pass([reads[row] for row in rows]), strict=True):
-                scores[number] = score
+            passes.append(order[:count])
+            order = order[count:]
+        with Progress("benchmarks", len(passes), self._terminal) as progress:
+            for rows in passes:
+                for number, score in zip(rows, self._pass([reads[row] for row in rows]), strict=True):
+                    scores[number] = score
+                progress.advance()
         return scores
 
     def _pass(self, reads: Sequence[Read]) -> list[tuple[float, bool]]:
@@ -141,6 +171,18 @@ class Adapter(TemplateLM):  # type: ignore[misc]
         losses_N, greedy_N = self.subject.chosen(inputs_BT.to(device), targets_BT.to(device), chosen_BT.to(device))
         parts = zip(torch.split(losses_N.cpu().double(), counts), torch.split(greedy_N.cpu(), counts), strict=True)
         return [(-float(losses.sum()), bool(greedy.all())) for losses, greedy in parts]
+
+
+def _sampling(wanted: Mapping[str, Any], seed: int) -> Sampling:
+    """Greedy unless the options say do_sample or a temperature."""
+    if not wanted["do_sample"]:
+        return Sampling(temperature=0.0)
+    return Sampling(
+        temperature=float(wanted.get("temperature", 1.0)),
+        top_k=max(0, int(wanted.get("top_k") or 0)),
+        top_p=float(wanted.get("top_p") or 1.0),
+        seed=seed,
+    )
 
 
 def _alike(options: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, Any], list[int]]]:

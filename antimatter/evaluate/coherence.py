@@ -22,6 +22,7 @@ from antimatter.evaluate.scoring import window_losses
 from antimatter.evaluate.shuffling import derangement
 from antimatter.evaluate.subject import Subject
 from antimatter.evaluate.windows import excerpts
+from antimatter.model.text import Text
 from antimatter.params.evaluate import Evaluate
 from antimatter.train.tokens import Tokens
 
@@ -56,20 +57,22 @@ def measure(
     shortest = min(SHORTEST_HALF, longest)
     found = excerpts(tokens, 2 * shortest, 2 * longest, settings.coherence_documents)
     firsts, seconds, sizes = [], [], []
+    reader = Text(lambda text: [], decode, 0, 0, ())  # `after` needs decoding alone
     for ids in found.ids:
         half = len(ids) // 2
         first, second = ids[:half].tolist(), ids[half : 2 * half].tolist()
         size = int(tokens.token_bytes[second].sum())
         if not has_own_ids:
-            text = decode(second)
-            first, second, size = subject.encode(decode(first)), subject.encode(text), len(text.encode())
+            head, text = decode(first).rstrip("\ufffd"), reader.after(first, second).strip("\ufffd")
+            first, second, size = subject.encode(head), subject.encode(text), len(text.encode())
         if first and size and 0 < len(second) <= subject.context // 2:  # a frugal tokenizer of ours, a wasteful other
             firsts.append(first)
             seconds.append(second)
             sizes.append(size)
     if len(seconds) < FEWEST:
         return None, (
-            f"none: {len(seconds)} validation documents have two halves of {shortest} tokens, {FEWEST} are needed"
+            f"none: {len(seconds)} validation documents have two halves of {shortest} tokens that fit into the model's "
+            f"context, {FEWEST} are needed"
         )
     values_K = drops(subject, firsts, seconds, np.array(sizes), derangement(len(seconds), settings.seed))
     interval = intervals.mean(values_K, settings.bootstrap_samples, settings.seed)

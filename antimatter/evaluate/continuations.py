@@ -79,7 +79,7 @@ def measure(
 
 
 def _texts(found: Excerpts, after: int, decode: Callable[[Sequence[int]], str]) -> tuple[list[str], list[str]]:
-    """(beginnings, what follows them); a character that a cut parts belongs to neither."""
+    """(beginnings, what follows them); a character that a cut parts belongs to what follows, at the end to nothing."""
     reader = Text(lambda text: [], decode, 0, 0, ())  # `after` needs decoding alone
     heads = [ids[:after].tolist() for ids in found.ids]
     beginnings = [decode(head).rstrip("\ufffd") for head in heads]

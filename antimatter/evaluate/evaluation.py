@@ -139,6 +139,8 @@ def _held_out(
     }
     if not has_own_ids:
         scores = scoring.through_text(subject, selection, decode)
+        if scores.altered:
+            methods["model"] += scoring.ALTERED.format(altered=scores.altered, documents=len(scores.bytes))
         found = figures.per_source(scores, None, settings.bootstrap_samples, settings.seed)
         by_position = breakdown.by_position(scores, subject.context)
         return {**found, "by_position": by_position, "baseline_tokens": 0}, methods

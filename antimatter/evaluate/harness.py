@@ -19,12 +19,13 @@ import io
 import logging
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from antimatter.errors import AntiMatterError
-from antimatter.evaluate import local_tasks
+from antimatter.evaluate import hub, local_tasks
 from antimatter.evaluate.local_tasks import FORMS, LocalTask, UnknownTask
 from antimatter.evaluate.subject import Subject
 from antimatter.params.evaluate import Evaluate
@@ -61,7 +62,8 @@ def run(subject: Subject, settings: Evaluate, benchmarks: Path) -> tuple[dict[st
     if not local and not settings.tasks:
         return {}, []
     _require_library()
-    with _quiet(offline=not settings.tasks):
+    terminal = sys.stderr
+    with _quiet(offline=not (settings.tasks and hub.is_reachable())):
         from lm_eval import evaluator
 
         from antimatter.evaluate.adapter import Adapter
@@ -69,7 +71,7 @@ def run(subject: Subject, settings: Evaluate, benchmarks: Path) -> tuple[dict[st
         made = {task.name: local_tasks.task_of(task) for task in local}
         fetched = _from_hub(settings.tasks, set(made))
         found = evaluator.evaluate(
-            lm=Adapter(subject),
+            lm=Adapter(subject, terminal),
             task_dict={"tasks": {**made, **fetched}},
             limit=settings.task_items or None,
             bootstrap_iters=BOOTSTRAP,
@@ -77,7 +79,8 @@ def run(subject: Subject, settings: Evaluate, benchmarks: Path) -> tuple[dict[st
         )
     known = {task.name: task for task in local}
     tasks = {name: _summary(name, known.get(name), fetched.get(name), found) for name in (*made, *fetched)}
-    examples = [_example(name, sample) for name in tasks for sample in found["samples"][name][:SHOWN]]
+    asked = made | fetched
+    examples = [_example(name, asked[name], sample) for name in tasks for sample in found["samples"][name][:SHOWN]]
     return tasks, examples
 
 
@@ -195,9 +198,16 @@ def _summary(name: str, local: LocalTask | None, hub: Any, found: Mapping[str, A
 
 
 def _chance(task: Any, samples: Sequence[Mapping[str, Any]]) -> float | None:
-    if task.OUTPUT_TYPE != "multiple_choice" or not samples:
+    """Accuracy of guessing; None where a task counts by rules of its own, or takes several answers for right."""
+    own_rules = callable(task.get_config("process_results")) or bool(getattr(task, "multiple_target", 0))
+    if task.OUTPUT_TYPE != "multiple_choice" or own_rules or not samples:
         return None
-    return math.fsum(1 / len(sample["filtered_resps"]) for sample in samples) / len(samples)
+    return math.fsum(1 / _offered(sample) for sample in samples) / len(samples)
+
+
+def _offered(sample: Mapping[str, Any]) -> int:
+    """Choices of an item. For acc_mutual_info each is asked a second time, without the context."""
+    return len(sample["filtered_resps"]) // (2 if "acc_mutual_info" in sample["metrics"] else 1)
 
 
 def _rounded(value: Any) -> float | None:
@@ -205,22 +215,37 @@ def _rounded(value: Any) -> float | None:
     return round(float(value), 6) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _example(name: str, sample: Mapping[str, Any]) -> dict[str, Any]:
+def _example(name: str, task: Any, sample: Mapping[str, Any]) -> dict[str, Any]:
     """An item as the page shows it: query, choices, which one is right, which one the model chose, their ln p."""
     asked = [arguments[0] for arguments in sample["arguments"]]
-    continuations = [arguments[1] for arguments in sample["arguments"] if isinstance(arguments[1], str)]
+    continuations = [text for arguments in sample["arguments"] for text in arguments[1:2] if isinstance(text, str)]
     scores = [response[0] for response in sample["filtered_resps"] if isinstance(response, tuple | list)]
-    gold = sample["target"]
-    right = gold if isinstance(gold, int) and len(scores) > 1 else 0
+    query, choices, right = asked[0], [text.removeprefix(" ") for text in continuations], 0
+    if task.OUTPUT_TYPE == "multiple_choice":
+        scores = scores[: _offered(sample)]
+        right = _right(sample["target"], choices)
+        if getattr(task, "multiple_input", 0):  # winogrande: the choices stand before the text that is scored
+            query, choices, right = f"… {choices[0]}", asked, task.doc_to_text(sample["doc"])
+        choices = choices[: len(scores)]
     chosen: Any = max(range(len(scores)), key=scores.__getitem__) if len(scores) > 1 else None
-    if len(scores) == 1:
+    if task.OUTPUT_TYPE == "loglikelihood_rolling":
+        scores = list(sample["filtered_resps"])
+    elif len(scores) == 1:
         chosen = 0 if sample["filtered_resps"][0][1] else None  # None: another word was more probable
     return {
         "task": name,
-        "query": asked[0],
-        "choices": [text.removeprefix(" ") for text in continuations],
+        "query": query,
+        "choices": choices,
         "gold": right,
         "chosen": chosen,
         "scores": [round(float(score), 6) for score in scores],
         "written": None if scores else str(sample["filtered_resps"][0]),
     }
+
+
+def _right(target: Any, choices: Sequence[str]) -> int:
+    """The place of the right choice, which tasks give as a number or in words; of several, the first."""
+    first = target[0] if isinstance(target, list) and target else target
+    if isinstance(first, int):
+        return first
+    return choices.index(first) if first in choices else 0

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from antimatter.errors import AntiMatterError
+from antimatter.evaluate import hub
 from antimatter.evaluate.subject import OurModel, Subject
 from antimatter.model.generate import Sampling, choose
 
@@ -86,16 +87,25 @@ class HuggingFaceModel:
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         try:
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-            self._model = transformers.AutoModelForCausalLM.from_pretrained(
-                path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            offline = not Path(path).exists() and not hub.is_reachable()  # else it would try for a minute
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(
+                path, trust_remote_code=False, local_files_only=offline
             )
+            self._model, told = transformers.AutoModelForCausalLM.from_pretrained(
+                path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+                local_files_only=offline,
+            )  # fmt: skip
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise UnreadableModel(
                 f"{path}: transformers cannot read it ({lines[0][:300]}). It must be a causal language model with "
                 "safetensors and a tokenizer: a folder, or the name of one on the hub (which needs a network)."
             ) from error
+        if missing := sorted(told["missing_keys"]):
+            raise UnreadableModel(
+                f"{path}: {len(missing)} weights are not in its files ({', '.join(missing[:3])}) and would be random "
+                "numbers. Is it a causal language model with its head?"
+            )
         self._model.to(device).eval()
         config = self._model.config
         self._tokenizer.model_max_length = _NO_LIMIT  # texts are cut here, not there; else it warns of long ones
@@ -104,6 +114,7 @@ class HuggingFaceModel:
         self.vocabulary = int(self._model.get_input_embeddings().weight.shape[0])
         self.bos, self.eos = self._frame(path)
         self.device = next(self._model.parameters()).device
+        self._require_causal(path)
         self._silent = sorted(set(self._tokenizer.all_special_ids) - {self.eos})
 
     def _frame(self, path: str) -> tuple[int, int]:
@@ -112,6 +123,16 @@ class HuggingFaceModel:
         if bos is None and eos is None:
             raise UnreadableModel(f"{path}: its tokenizer has neither a beginning nor an end of a text (bos, eos).")
         return int(eos if bos is None else bos), int(bos if eos is None else eos)
+
+    @torch.inference_mode()
+    def _require_causal(self, path: str) -> None:
+        """A model that reads what comes after a place (such as BERT) sees its target there: its scores mean nothing."""
+        length = min(4, self.context)
+        ids_BT = torch.full((2, length), self.bos, device=self.device)
+        ids_BT[1, -1] = (self.bos + 1) % self.vocabulary
+        one, other = self._model(ids_BT, use_cache=False).logits[:, :-1].float()
+        if (one - other).abs().sum() > 1e-4 * one.abs().sum():
+            raise UnreadableModel(f"{path}: it reads what stands behind a token, so it is no causal language model.")
 
     def encode(self, words: str) -> list[int]:
         found = self._tokenizer(words, add_special_tokens=False, split_special_tokens=True, verbose=False)

@@ -47,15 +47,17 @@ def marks(samples: Sequence[dict[str, str]], settings: Judge) -> dict[str, Any] 
         return None
     import httpx2
 
-    key = os.environ.get(KEY_VARIABLE, "")
+    key = os.environ.get(KEY_VARIABLE, "").strip()  # a file's last newline is no part of it
     headers = {"authorization": f"Bearer {key}"} if key else {}
     found = []
     try:
         with httpx2.Client(timeout=TIMEOUT_SECONDS, headers=headers) as client:
             for sample in samples:
                 found.append(mark_in(_answer(client, settings, sample)))
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, IndexError, TypeError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         what = str(error).splitlines()[0] if str(error) else ""
+        for shown in filter(None, (key, repr(key)[1:-1])):  # an error about a header quotes it
+            what = what.replace(shown, "...")
         print(
             f"warning: the judge at {settings.base_url} did not answer as expected ({type(error).__name__}: "
             f"{what[:200]}): no marks. Check evaluate.judge and {KEY_VARIABLE}.",
@@ -83,7 +85,9 @@ def mark_in(answer: str) -> int | None:
     >>> [mark_in(answer) for answer in ("7", "Mark: 8/10.", "**3** out of 10", "11", "7.5", "6 or 7", "none")]
     [7, 8, 3, None, None, None, None]
     """
-    said = re.sub(r"<think>.*?</think>", " ", answer, flags=re.DOTALL)
+    said = answer.rpartition("</think>")[2]
+    if "<think>" in said:  # cut off before it answered
+        return None
     said = re.sub(r"(?:/|\bout of|\bof)\s*(?:10|ten)\b", " ", said, flags=re.IGNORECASE)
     numbers = set(re.findall(r"-?\d+(?:[.,]\d+)*", said))
     if len(numbers) != 1:

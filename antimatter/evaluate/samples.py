@@ -1,5 +1,6 @@
 """Texts that a model writes: each prompt continued greedily, and sampled with a seed. They lie in data/examples."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antimatter.evaluate.subject import Subject
@@ -24,6 +25,16 @@ def write_samples(subject: Subject, settings: Evaluate) -> dict[str, Any]:
             for prompt, one, other in zip(settings.prompts, greedy, sampled, strict=True)
         ],
     }
+
+
+def as_markdown(samples: Sequence[Mapping[str, str]]) -> str:
+    """The texts for a reader of MLflow."""
+    lines = []
+    for sample in samples:
+        prompt = sample["prompt"]
+        for kind in ("greedy", "sampled"):
+            lines.append(f"{kind}: **{prompt}**{sample[kind].removeprefix(prompt)}\n")
+    return "\n".join(lines)
 
 
 def _continued(subject: Subject, settings: Evaluate, sampling: Sampling) -> list[str]:

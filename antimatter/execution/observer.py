@@ -51,7 +51,7 @@ class GuardedObserver(Observer):
             getattr(self._inner, name)(*arguments)
         except Exception as error:  # the store may be locked, full or unreachable: none of it may cost the run
             self._inner = None
-            print(f"warning: tracking stopped ({type(error).__name__}: {error}); the stage goes on", file=sys.stderr)
+            print(f"warning: tracking stopped ({_in_short(error)}); the stage goes on", file=sys.stderr)
 
     def report(self, content: Mapping[str, Any]) -> None:
         self._call("report", content)
@@ -83,5 +83,11 @@ def start(stage: str, settings: Any, reads: Sequence[Path], runtime: Runtime, fo
         tracking = importlib.import_module("antimatter.tracking")
         return GuardedObserver(tracking.StageRun(stage, settings, reads, folder))
     except Exception as error:  # as above; a missing mlflow too
-        print(f"warning: no tracking ({type(error).__name__}: {error}); the stage goes on", file=sys.stderr)
+        print(f"warning: no tracking ({_in_short(error)}); the stage goes on", file=sys.stderr)
         return Observer()
+
+
+def _in_short(error: Exception) -> str:
+    """Kind and first line: what a database says goes on for pages."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -14,6 +14,10 @@ from antimatter.report.statistics import main_metric
 Content = Mapping[str, Any]
 Published = Mapping[str, Sequence[Reference]]
 """Task -> rows of antimatter.evaluate.references."""
+NONE = (
+    "No benchmark was scored. Name sets in benchmarks.sources (they are looked for in the training text too), or tasks "
+    "of lm-evaluation-harness in evaluate.tasks: this chapter then shows accuracies with errors beside published ones."
+)
 _REPOSITORY = re.compile(r"([A-Za-z0-9-]+/[A-Za-z0-9._-]+),")
 _IS_SHARE = ("acc", "acc_norm", "exact_match", "f1")
 """Metrics told as percentages."""
@@ -32,10 +36,9 @@ def parts(
     contamination   filter.decontamination of the summary
     references      published scores by task
     """
-    tasks = evaluation.get("tasks") or {}
+    tasks, methods = evaluation.get("tasks") or {}, evaluation.get("method") or {}
     if not tasks:
-        return []
-    methods = evaluation.get("method") or {}
+        return [f"<p>{words(NONE)}</p>"] if evaluation else []
     told = method(
         methods.get("tasks", ""),
         "± is one standard error. Chance: the accuracy of guessing. In the training text: items of the set of that "

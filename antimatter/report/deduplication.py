@@ -7,7 +7,7 @@ from typing import Any
 
 from antimatter.report import numbers
 from antimatter.report.figure import WIDTH, Picture, count_axis, drawing
-from antimatter.report.markup import bar, cell, number, table
+from antimatter.report.markup import bar, cell, method, number, table
 from antimatter.report.palette import colour
 
 NAMED_SOURCES = 3
@@ -16,6 +16,13 @@ SHOWN_PAIRS = 12
 """Pairs of sources in sight; the others are added up."""
 ID_DIGITS = 12
 """Hex digits of an id: `antimatter duplicates` takes the first 6 or more."""
+
+
+_METHOD = method(
+    "Documents of equal words are exact duplicates. Near ones: MinHash signatures propose pairs that share a band (a "
+    "bucket holds the documents of one), then the exact Jaccard similarity of their word shingles decides. A cluster: "
+    "documents that such pairs link; several of them may stay, since A like B and B like C does not make A like C."
+)
 
 
 def parts(found: Mapping[str, Any]) -> list[str]:
@@ -29,6 +36,7 @@ def parts(found: Mapping[str, Any]) -> list[str]:
         _clusters(found.get("clusters", {})),
         _between(found.get("between_sources", [])),
         _templated(found.get("templated_sources", [])),
+        _METHOD if found.get("clusters") or found.get("candidates") else "",
         _pass("Repeated lines", found.get("lines", {})),
         _pass("Repeated spans", found.get("repeated_spans", {})),
     ]

@@ -51,7 +51,11 @@ def _scores(evaluation: Content) -> str:
     if not total:
         return ""
     figures = [("all", total), *(evaluation.get("sources") or {}).items()]
-    baselines = {"unigram_loss": "#unigram", "bigram_loss": "#bigram", "improvement_over_bigram": "#below bigram"}
+    baselines = {
+        "unigram_loss": "#unigram loss",
+        "bigram_loss": "#bigram loss",
+        "improvement_over_bigram": "#better than bigram by",
+    }
     present = [name for name in baselines if any(name in found for _, found in figures)]
     rows = []
     for source, found in figures:
@@ -62,7 +66,7 @@ def _scores(evaluation: Content) -> str:
             for name in present
         ]
         rows.append([cell(source), *cells])
-    head = ["source", "#tokens", "#bits per byte", "#loss", "#perplexity", *(baselines[name] for name in present)]
+    head = ["source", "#tokens", "#bits per byte", "#loss, nats", "#perplexity", *(baselines[name] for name in present)]
     return table(head, rows, marked=[0])
 
 
@@ -70,7 +74,9 @@ _SCORES = (("bits_per_byte", 3), ("loss", 3), ("perplexity", 1))
 
 
 def _documents(figures: Content) -> str:
-    return f"{numbers.count(figures['documents'])} documents" if "documents" in figures else ""
+    if "documents" not in figures:
+        return ""
+    return f"{numbers.count(figures['documents'])} document{'s' * (figures['documents'] != 1)}"
 
 
 def _with_interval(figures: Content, name: str, digits: int) -> str:
@@ -134,15 +140,17 @@ def _where_the_loss_lies(evaluation: Content, pictures: Mapping[str, str]) -> st
     ]
     classes = [
         [
-            cell(f"{entry['class'] + 1}"),
+            cell(f"{entry['class']}"),
             number(numbers.count(entry["entries"])),
             number(numbers.count(entry["tokens"])),
             number("" if entry["loss"] is None else f"{entry['loss']:.3f}"),
         ]
         for entry in evaluation.get("by_frequency") or []
     ]
-    by_position = table(["place in the window", "#tokens", "#loss"], positions) if positions else ""
-    by_frequency = table(["class, 1 the most frequent", "#entries", "#tokens", "#loss"], classes) if classes else ""
+    by_position = table(["tokens before it in the window", "#tokens", "#loss, nats"], positions) if positions else ""
+    by_frequency = (
+        table(["class, 0 the most frequent", "#entries", "#tokens", "#loss, nats"], classes) if classes else ""
+    )
     if not by_position and not by_frequency:
         return ""
     drawn = beside_each_other(
@@ -151,10 +159,10 @@ def _where_the_loss_lies(evaluation: Content, pictures: Mapping[str, str]) -> st
     return block("By position and by frequency", drawn, fold("As numbers", by_position, by_frequency))
 
 
-_COMPARED = {"bleu": "BLEU", "chrf": "chrF", "rouge_l": "ROUGE-L"}
+_COMPARED = {"bleu": "BLEU, of 100", "chrf": "chrF, of 100", "rouge_l": "ROUGE-L, of 1"}
 _FORM = {
-    "repetition": "repetition", "distinct_1": "distinct words (distinct-1)",
-    "distinct_2": "distinct pairs of words (distinct-2)",
+    "repetition": "repeated 4-grams, share", "distinct_1": "distinct words, share (distinct-1)",
+    "distinct_2": "distinct pairs of words, share (distinct-2)",
 }  # fmt: skip
 
 
@@ -226,7 +234,11 @@ def speed(figures: Content) -> str:
         "Prefill: prompt tokens read a second; decode: tokens written a second, all texts together, after warming up. "
         "They differ from run to run, so they stand here and in MLflow, in no report of DVC.",
     )
-    shown = block("Speed", table(head, rows) if rows else "", facts(sizes), told) if rows or sizes else ""
+    shown = (
+        block("Reading and writing text", table(head, rows) if rows else "", facts(sizes), told)
+        if rows or sizes
+        else ""
+    )
     return shown + _judge(judge)
 
 

@@ -24,9 +24,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from antimatter.report.palette import colour, style
 from antimatter.report.svg_renderer import LETTERS, TITLE, SvgRenderer, text_width
+from antimatter.terminal import visible
 
 WIDTH = 480
 """Narrow on purpose: on a telephone the letters shrink by a quarter, not by half."""
+EMPTY = "empty"
+"""The class of a picture without data."""
+MOST_ROWS = 30
+"""Rows of a picture, of sources or tasks; the tables hold all of them."""
 LINE = 18
 """Pixels from one line of words to the next."""
 
@@ -125,12 +130,15 @@ class Picture:
         shape = Rectangle((x / WIDTH, bottom), width / WIDTH, height / self.height, color=colour(tone))
         self.figure.add_artist(shape)
 
-    def render(self, *, with_style: bool = True) -> str:
-        """The file. Without its style sheet a picture needs a page that holds palette.style() for all of them."""
+    def render(self, *, with_style: bool = True, kind: str = "chart") -> str:
+        """The file. Without its style sheet a picture needs a page that holds palette.style() for all of them.
+
+        kind: the class of the picture, `chart` among others.
+        """
         renderer = SvgRenderer(WIDTH, self.height)
         self.figure.draw(renderer)
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {self.height:.0f}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="{kind}" viewBox="0 0 {WIDTH} {self.height:.0f}" '
             f'width="{WIDTH}" height="{self.height:.0f}" role="img" aria-label="{escape(self._title)}">'
         )
         sheet = [f"<style>{style(renderer.colours)}</style>"] if with_style else []
@@ -140,7 +148,16 @@ class Picture:
 @drawing
 def nothing(title: str, words: str) -> str:
     """A picture without data: what is missing, and what makes it."""
-    return Picture(title, words, height=4).render()
+    return Picture(title, words, height=4).render(kind=f"chart {EMPTY}")
+
+
+def left_out(rows: int) -> str:
+    """What a note says of rows beyond MOST_ROWS.
+
+    >>> left_out(30), left_out(34)
+    ('', '; 4 more are not drawn')
+    """
+    return f"; {rows - MOST_ROWS:,} more are not drawn" if rows > MOST_ROWS else ""
 
 
 def count_axis(axes: Axes, which: Literal["x", "y"], most: int, words: Callable[[float], str]) -> None:
@@ -167,11 +184,15 @@ def fitting(words: str, width: float, *, strong: bool = False) -> str:
     >>> fitting("python_docs", 60)
     'python…'
     """
+    words = visible(words)
     if text_width(words, strong=strong) <= width:
         return words
-    while words and text_width(words + "…", strong=strong) > width:
-        words = words[:-1]
-    return words + "…"
+    room = width - text_width("…", strong=strong) - 1e-6  # sums of parts differ in the last digits
+    for place, letter in enumerate(words):  # letter by letter: a name may be very long
+        room -= text_width(letter, strong=strong)
+        if room < 0:
+            return words[:place] + "…"
+    return words
 
 
 def column(names: Iterable[str], most: float = 150, *, strong: bool = True) -> float:

@@ -26,7 +26,8 @@ main{max-width:960px;margin:0 auto;padding:24px 16px 64px}
 h1{font-size:28px;line-height:1.25;margin:0}
 h2{font-size:21px;line-height:1.3;margin:56px 0 14px;padding-top:14px;border-top:1px solid var(--line)}
 h3{font-size:16px;margin:28px 0 8px}h4{font-size:14px;margin:16px 0 6px}
-p{margin:8px 0}.soft{color:var(--soft)}small,.small{font-size:13px}
+p{margin:8px 0}.lead{font-size:18px;line-height:1.5;max-width:70ch;margin:12px 0}
+.soft{color:var(--soft)}small,.small{font-size:13px}
 a{color:var(--accent);overflow-wrap:anywhere}
 nav ul{list-style:none;margin:16px 0;padding:0;display:flex;flex-wrap:wrap;gap:8px 6px}
 nav a{display:block;padding:6px 12px;border-radius:16px;background:var(--card);text-decoration:none;font-size:14px}
@@ -35,9 +36,10 @@ nav a{display:block;padding:6px 12px;border-radius:16px;background:var(--card);t
 .tile span{display:block;line-height:1.35}
 .note{background:var(--warn);border-left:4px solid var(--warn-line);border-radius:4px;padding:8px 12px;margin:8px 0}
 .method{font-size:13px;line-height:1.45;color:var(--soft);max-width:78ch;margin:6px 0 20px}
+details.method{margin:-16px 0 20px}details.method summary{font-size:13px}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 20px}
 figure{margin:14px 0;overflow-x:auto}figure svg{display:block;max-width:100%;height:auto}
-.chart{display:block;width:100%;max-width:600px;height:auto;margin:12px 0}
+.chart{display:block;width:100%;max-width:480px;height:auto;margin:12px 0}
 .wide,.steps{overflow-x:auto;background:
 linear-gradient(90deg,var(--paper) 40%,transparent) 0/36px 100% no-repeat local,
 linear-gradient(270deg,var(--paper) 40%,transparent) 100%/36px 100% no-repeat local,
@@ -46,7 +48,8 @@ linear-gradient(270deg,var(--line),transparent) 100%/10px 100% no-repeat scroll}
 .wide{margin:6px 0}table{border-collapse:collapse;font-size:14px;width:100%}
 th,td{text-align:left;padding:5px 14px 5px 0;border-bottom:1px solid var(--line);white-space:nowrap;vertical-align:top}
 th:last-child,td:last-child{padding-right:2px}
-th{color:var(--soft);font-weight:500;vertical-align:bottom;white-space:normal;line-height:1.3}.n{text-align:right;font-variant-numeric:tabular-nums}
+th{color:var(--soft);font-weight:500;vertical-align:bottom;white-space:normal;line-height:1.3}
+.n{text-align:right;font-variant-numeric:tabular-nums}
 td small{display:block;line-height:1.3;color:var(--soft)}tr.ours td{font-weight:600}tr.ours td small{font-weight:400}
 details{margin:0}summary{cursor:pointer;padding:4px 0;color:var(--accent);font-size:14px}
 details>.in{border-left:2px solid var(--line);padding-left:14px}
@@ -76,6 +79,8 @@ th,td{white-space:normal}a{color:inherit}.steps{display:block}}
 _NO_ANCHOR = re.compile(r"[^a-z0-9]+")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What no browser shows as it is, or what turns the direction of what follows."""
+LONG_METHOD, SHOWN_OF_METHOD = 480, 160
+"""Characters from which a method is folded, and how many of it stay in sight at least, up to the end of a sentence."""
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -122,8 +127,23 @@ def fold(title: str, *parts: str) -> str:
 
 def method(*sentences: Any) -> str:
     """How the numbers above were found, in small type."""
-    told = " ".join(_with_code(sentence) for sentence in sentences if sentence)
-    return f'<p class="method"><b>Method.</b> {told}</p>' if told else ""
+    told = [str(sentence).strip() for sentence in sentences if sentence]
+    first, rest = _parted(" ".join(one if one.endswith((".", ":", ";")) else f"{one}." for one in told))
+    if not first:
+        return ""
+    shown = f'<p class="method"><b>Method.</b> {_with_code(first)}</p>'
+    folded = f'<details class="method"><summary>The whole method</summary>{_with_code(rest)}</details>' if rest else ""
+    return shown + folded
+
+
+def _parted(told: str) -> tuple[str, str]:
+    """The sentences in sight and, of a long method, those that the reader opens; code is never cut."""
+    if len(told) <= LONG_METHOD:
+        return told, ""
+    for place in (found.end() for found in re.finditer(r"\. (?=[A-Z])", told)):
+        if place >= SHOWN_OF_METHOD and told[:place].count("`") % 2 == 0:
+            return told[:place].rstrip(), told[place:]
+    return told, ""
 
 
 def note(text: Any) -> str:

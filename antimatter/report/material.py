@@ -7,7 +7,7 @@ work/runs, work/measured                         times and speeds, which differ 
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from antimatter.evaluate import references
 from antimatter.evaluate.references import Reference
 from antimatter.execution import runtime
 from antimatter.report import duplicate_pairs, removed_documents, tokens
+from antimatter.report.figure import EMPTY
 from antimatter.report.lineage import Lineage
 from antimatter.report.lineage import read as read_lineage
 
@@ -30,7 +31,7 @@ class Material:
 
     summary: Content = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
-    """SVG by name."""
+    """SVG by name, of those that show something: on a page a sentence says better than a picture what is missing."""
     samples: Content = field(default_factory=dict)
     continuations: Sequence[Content] = ()
     task_items: Sequence[Content] = ()
@@ -71,7 +72,7 @@ def gather(root: Path) -> Material:
     rules = _content(reports / "filter.json").get("rules", [])
     return Material(
         summary=summary,
-        pictures={path.stem: path.read_text(encoding="utf-8") for path in sorted(reports.glob("*.svg"))},
+        pictures=dict(_pictures(reports)),
         samples=_content(examples / "samples.json"),
         continuations=_entries(examples / "continuations.json", "continuations"),
         task_items=_entries(examples / "tasks.json", "tasks"),
@@ -89,6 +90,14 @@ def gather(root: Path) -> Material:
         runs={path.stem: _content(path) for path in sorted((work / "runs").glob("*.json"))},
         lineage=read_lineage(root, str(summary.get("training", {}).get("model_id", ""))),
     )
+
+
+def _pictures(reports: Path) -> Iterator[tuple[str, str]]:
+    """The files of the report stage, and those of projects drawn before there were empty ones."""
+    for path in sorted(reports.glob("*.svg")):
+        drawn = path.read_text(encoding="utf-8")
+        if f'class="chart {EMPTY}"' not in drawn[:400]:
+            yield path.stem, drawn
 
 
 def _work(root: Path) -> Path:

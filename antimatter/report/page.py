@@ -94,7 +94,7 @@ def _head(summary: Mapping[str, Any]) -> str:
             (numbers.count(flows[-1]["documents_out"]), f"of {numbers.count(flows[0]['documents_in'])} documents")
         ]
     if "training_tokens" in counted:
-        tiles += [(numbers.count(counted["training_tokens"]), "training tokens")]
+        tiles += [(numbers.count(counted["training_tokens"]), _read(training, "training tokens"))]
     if "parameters" in training:
         tiles += [(numbers.count(training["parameters"]), "parameters")]
     tiles += _scores(summary.get("evaluation", {}).get("validation") or {})
@@ -105,7 +105,41 @@ def _head(summary: Mapping[str, Any]) -> str:
     model_id = _model_id(summary)
     model = f'<p class="soft">Model <code>{words(model_id[:16])}</code></p>' if model_id else ""
     how = '<p class="small soft">Intervals hold 95 %; each method stands beside its numbers below.</p>' if tiles else ""
-    return f'<header><h1>AntiMatter</h1>{model}<div class="tiles">{cells}</div>{how}{_notes(summary)}</header>'
+    lead = f'<p class="lead">{words(_lead(summary))}</p>' if _lead(summary) else ""
+    return f'<header><h1>AntiMatter</h1>{lead}{model}<div class="tiles">{cells}</div>{how}{_notes(summary)}</header>'
+
+
+def _lead(summary: Mapping[str, Any]) -> str:
+    """What was made and how good it is, for someone who has never seen such a page; "" without a model."""
+    training, scores = summary.get("training", {}), summary.get("evaluation", {}).get("validation") or {}
+    if "parameters" not in training:
+        return ""
+    told = f"A language model of {numbers.count(training['parameters'])} parameters, trained from scratch"
+    if training.get("tokens"):
+        told += f" on {numbers.count(training['tokens'])} tokens"
+    sources = [name for name, flow in summary.get("sources", {}).items() if flow.get("tokenize", {}).get("documents")]
+    told += (
+        f"{' of' if training.get('tokens') else ' on'} {len(sources)} source{'s' * (len(sources) != 1)} of text."
+        if sources
+        else "."
+    )
+    if "bits_per_byte" in scores:
+        told += f" Text that it never saw costs it {scores['bits_per_byte']:.2f} bits per byte"
+        counting = [
+            f"{scores[name]:.2f} {label}"
+            for name, label in (
+                ("bigram_bits_per_byte", "by counting pairs of tokens"),
+                ("unigram_bits_per_byte", "by counting tokens"),
+            )
+            if name in scores
+        ]
+        told += f", beside {' and '.join(counting)}: lower is better." if counting else ": lower is better."
+    return told
+
+
+def _read(training: Mapping[str, Any], label: str) -> str:
+    """How often they were read beside their number: a short run sees a part of them."""
+    return f"{label}, read {training['epochs']:.3g} times" if training.get("epochs") else label
 
 
 def _scores(scores: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antimatter.report import statistics
-from antimatter.report.figure import WIDTH, Picture, column, count_axis, drawing, fitting
+from antimatter.report.figure import MOST_ROWS, WIDTH, Picture, column, count_axis, drawing, fitting, left_out
 from antimatter.report.palette import SERIES, colour
 from antimatter.report.svg_renderer import text_width
 
@@ -16,8 +16,10 @@ MOST_REFERENCES = 5
 
 @drawing
 def bits_per_byte(total: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row a source: the model with its 95 % interval, and the counting models as dots; the hardest source last."""
-    rows = [("all", total), *sorted(sources.items(), key=lambda item: (item[1]["bits_per_byte"], item[0]))]
+    """A row a source, those with most tokens: the model with its 95 % interval, and the counting models as dots; the
+    hardest source last."""
+    largest = sorted(sources.items(), key=lambda item: (-item[1].get("tokens", 0), item[0]))[:MOST_ROWS]
+    rows = [("all", total), *sorted(largest, key=lambda item: (item[1]["bits_per_byte"], item[0]))]
     row, left, right = 28, column(name for name, _ in rows), 50
     height = row * len(rows)
     kinds = [kind for kind in _BASELINES if any(kind[0] in figures for _, figures in rows)]
@@ -26,7 +28,8 @@ def bits_per_byte(total: Mapping[str, Any], sources: Mapping[str, Mapping[str, A
         "Bits per byte of validation text, by source",
         "lower is better"
         + ("; bars are 95 % intervals over documents" if has_interval else "")
-        + ("; small dots are counting models, for comparison" if kinds else ""),
+        + ("; small dots are counting models, for comparison" if kinds else "")
+        + left_out(len(sources)),
         height=height + 28,
         legend=[("model", "accent"), *((name, tone) for _, name, tone in kinds)],
     )
@@ -66,7 +69,7 @@ def frequency(classes: Sequence[Mapping[str, Any]]) -> str:
     axes = picture.axes(x=left, y=12, width=WIDTH - left - 4, height=height - 12, grid="y")
     most = max((entry["loss"] for entry in known), default=0) or 1
     axes.set(xlim=(-0.6, max(9, len(classes) - 1) + 0.6), ylim=(0, 1.06 * most), xticks=range(max(10, len(classes))))
-    axes.set_xticklabels([str(index + 1) for index in range(max(10, len(classes)))])
+    axes.set_xticklabels([str(index) for index in range(max(10, len(classes)))])
     count_axis(axes, "y", 5, "{:g}".format)
     for entry in known:
         axes.bar(entry["class"], entry["loss"], width=0.72, color=colour("accent"))
@@ -118,15 +121,18 @@ def tasks(found: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mappi
     found       `tasks` of the evaluation; those without an accuracy are left out
     references  model -> task -> accuracy by the same metric
     """
-    shown = {name: task for name, task in found.items() if accuracy_of(task)}
+    scored = {name: task for name, task in found.items() if accuracy_of(task)}
+    shown = dict(list(scored.items())[:MOST_ROWS])
     models = [name for name, scores in references.items() if set(scores) & set(shown)][:MOST_REFERENCES]
     tones = dict(zip(models, SERIES[1:], strict=False))
     row, left, right = 34, column((_title(name) for name in shown), 140), 100
     height = row * len(shown)
     picture = Picture(
         "Accuracy on tasks",
-        "share of items answered right, choices weighed by length where the task has that metric; bars are a standard "
-        "error to both sides, dashed lines chance" + (", upright marks published models" if models else ""),
+        "percent of the items answered right, choices weighed by length where the task has that metric; bars are a "
+        "standard error to both sides, dashed lines chance"
+        + (", upright marks published models" if models else "")
+        + left_out(len(scored)),
         height=height + 28,
         legend=[("this model", "accent"), *tones.items()],
     )
@@ -145,7 +151,14 @@ def tasks(found: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mappi
         axes.plot([max(0, value - error), min(1, value + error)], [y, y], color=colour("accent"), linewidth=3)
         axes.plot(value, y, "o", color=colour("accent"), markersize=8, clip_on=False)
         picture.text(left - 12, y + 4, fitting(_title(name), left - 12), align="right")
-        picture.text(WIDTH, y + 4, f"{100 * value:.1f} ± {100 * error:.1f}", "accent", "right", strong=True)
+        picture.text(
+            WIDTH,
+            y + 4,
+            f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error else ""),
+            "accent",
+            "right",
+            strong=True,
+        )
     return picture.render()
 
 

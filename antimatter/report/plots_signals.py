@@ -13,6 +13,8 @@ from antimatter.report.histogram import Scale, Strip, bars
 from antimatter.report.palette import colour
 
 LENGTH = "words"
+MOST_BOUNDS, NAMED_POLICIES = 12, 8
+"""Of the bounds below the picture of lengths, and of the policies that ask for one."""
 _LEGEND = (("kept", "accent"), ("removed by filter", "second"))
 
 
@@ -42,9 +44,10 @@ def lengths(distribution: Distribution, marks: Sequence[Threshold]) -> str:
     height, left = 150, 44
     lines = [
         line
-        for mark in marks
-        for line in wrapped(f"{BOUNDS[mark.bound]} {mark.value:,.0f} words: {', '.join(mark.policies)}", WIDTH - left)
+        for mark in marks[:MOST_BOUNDS]
+        for line in wrapped(f"{BOUNDS[mark.bound]} {mark.value:,.0f} words: {_policies(mark)}", WIDTH - left)
     ]
+    lines += [f"and {len(marks) - MOST_BOUNDS} more bounds"] if len(marks) > MOST_BOUNDS else []
     picture = Picture(
         "How long the documents are",
         "in words; the axes are logarithmic and a square root; vertical lines are the thresholds of the policies below",
@@ -88,6 +91,11 @@ def quality(found: Mapping[str, Distribution], rules: Sequence[Mapping[str, Any]
         bars(axes, strip, scale)
         scale.mark(axes, most=4)
     return picture.render()
+
+
+def _policies(mark: Threshold) -> str:
+    named, more = mark.policies[:NAMED_POLICIES], len(mark.policies) - NAMED_POLICIES
+    return ", ".join([*(fitting(name, 200) for name in named), *([f"{more} more"] if more > 0 else [])])
 
 
 def _strip(distribution: Distribution, marks: Sequence[Threshold]) -> Strip:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antimatter.report import numbers
-from antimatter.report.figure import WIDTH, Picture, column, count_axis, drawing, fitting
+from antimatter.report.figure import MOST_ROWS, WIDTH, Picture, column, count_axis, drawing, fitting, left_out
 from antimatter.report.palette import SERIES, colour
 
 OTHERS = "others"
@@ -78,12 +78,12 @@ def languages(mixes: Mapping[str, Mapping[str, int]]) -> str:
         for code, documents in mix.items():
             total[code] = total.get(code, 0) + documents
     named, keys = _keys(sorted(total, key=lambda code: (-total[code], code)))
-    order = sorted(mixes, key=lambda name: (-sum(mixes[name].values()), name))
+    order = sorted(mixes, key=lambda name: (-sum(mixes[name].values()), name))[:MOST_ROWS]
     left, height = column(order), _ROW * len(order)
     right = 90
     picture = Picture(
         "Languages of each source",
-        "share of its documents as they were found, before any was removed",
+        "share of its documents as they were found, before any was removed" + left_out(len(mixes)),
         height=height + 28,
         legend=keys,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from antimatter.report.figure import WIDTH, Picture, column, count_axis, drawing, fitting
+from antimatter.report.figure import MOST_ROWS, WIDTH, Picture, column, count_axis, drawing, fitting, left_out
 from antimatter.report.palette import colour
 from antimatter.report.svg_renderer import text_width
 from antimatter.report.tokens import shortest_first
@@ -19,10 +19,13 @@ _ROW, _BAR = 26, 18
 @drawing
 def tokens(total: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
     """A bar a source: bytes per token, and tokens per word in words; the source that is spelt shortest first."""
-    rows = [("all", total), *shortest_first(sources).items()]
+    largest = sorted(sources.items(), key=lambda item: (-item[1].get("bytes", 0), item[0]))[:MOST_ROWS]
+    rows = [("all", total), *shortest_first(dict(largest)).items()]
     left, right, height = column(name for name, _ in rows), 130, _ROW * len(rows)
     picture = Picture(
-        "Bytes per token, by source", "higher is better: fewer tokens for the same text", height=height + 50
+        "Bytes per token, by source",
+        f"higher is better: fewer tokens for the same text{left_out(len(sources))}",
+        height=height + 50,
     )
     picture.text(WIDTH, 14, "tokens per word", "muted", "right")
     most = max(figures["bytes_per_token"] for _, figures in rows) or 1.0

@@ -15,6 +15,10 @@ from antimatter.report.svg_renderer import text_width
 
 MOST_POINTS = 300
 """Points of a curve in the picture; longer curves are averaged in equal groups."""
+MOST_MARKED = 60
+"""Points of a curve that are dots as well."""
+LAST_ROWS = 10
+"""Logged steps whose mean is the last training loss, as in reports/train.json."""
 
 Curve = Sequence[tuple[float, float]]
 Row = Mapping[str, float]
@@ -41,7 +45,8 @@ def loss(training: Curve, validation: Curve, unigram: float | None, bigram: floa
             ends.append((level, name, tone, False))
     if training:
         axes.plot(*_columns(thinned(training)), color=colour("accent"), linewidth=1.2, alpha=0.55)
-        ends.append((training[-1][1], "training", "muted", False))
+        last = [value for _, value in training[-LAST_ROWS:]]  # as the table of the page tells it
+        ends.append((sum(last) / len(last), "training", "muted", False))
     if validation:
         axes.plot(*_columns(thinned(validation)), color=colour("accent"), marker="o", markersize=5)
         ends.append((validation[-1][1], "validation", "accent", True))
@@ -134,8 +139,9 @@ def quiz(rows: Sequence[Row], chance: float | None) -> str:
     if not rows:
         return picture.render()
     curve = [(row["tokens"], row["accuracy"]) for row in rows]
-    low = [row["accuracy"] - row["error"] for row in rows]
-    high = [row["accuracy"] + row["error"] for row in rows]
+    errors = [row["error"] if math.isfinite(row["error"]) else 0.0 for row in rows]  # a single item has none
+    low = [value - error for (_, value), error in zip(curve, errors, strict=True)]
+    high = [value + error for (_, value), error in zip(curve, errors, strict=True)]
     bounds = [*low, *high, *([chance] if chance is not None else [])]
     limits = max(0.0, min(bounds) - 0.02), min(1.0, max(bounds) + 0.02)
     axes = _over_tokens(
@@ -143,7 +149,7 @@ def quiz(rows: Sequence[Row], chance: float | None) -> str:
     )
     ends = [(curve[-1][1], "accuracy", "accent", True)]
     axes.fill_between([x for x, _ in curve], low, high, color=colour("pale"))
-    axes.plot(*_columns(curve), color=colour("accent"), marker="o", markersize=5)
+    axes.plot(*_columns(curve), color=colour("accent"), marker="o" if len(curve) <= MOST_MARKED else "", markersize=5)
     if chance is not None:
         axes.axhline(chance, color=colour("muted"), linewidth=1.4, linestyle=(0, (4, 3)))
         ends.append((chance, "chance", "muted", False))
@@ -151,7 +157,10 @@ def quiz(rows: Sequence[Row], chance: float | None) -> str:
         picture,
         axes,
         height,
-        [(value, f"{name} {100 * value:.1f} %", tone, strong) for value, name, tone, strong in ends],
+        [
+            (value, f"{name} {100 * value:.{0 if value == 1 else 1}f} %", tone, strong)
+            for value, name, tone, strong in ends
+        ],
     )
     return picture.render()
 
@@ -165,7 +174,7 @@ def throughput(points: Curve) -> str:
     )
     points = finite(points)
     if points:
-        axes = picture.axes(x=60, y=4, width=WIDTH - 60 - 16, height=height, grid="y")
+        axes = picture.axes(x=60, y=4, width=WIDTH - 60 - 30, height=height, grid="y")
         axes.set(xlim=(0, _end([points])), ylim=(0, 1.05 * max(y for _, y in points) or 1))
         count_axis(axes, "y", 4, numbers.count)
         count_axis(axes, "x", 5, numbers.count)

@@ -31,9 +31,6 @@ EVALUATION = (
 """The parts of the report of evaluate that a reader sees."""
 MAIN_METRICS = ("acc_norm", "acc", "exact_match")
 """Of a task with several metrics the first of these is its one number."""
-_TOKENS = {
-    "training_tokens": "training", "validation_tokens": "validation", "bytes_per_token": "bytes_per_token",
-}  # fmt: skip
 TOP_LANGUAGES = 4
 """Languages of a source shown by name; the others are added up."""
 FEW_TOKENS = 2000
@@ -65,40 +62,26 @@ def summary(reports: Mapping[str, Content], top_reasons: int) -> Content:
 
 
 def metrics(summary: Mapping[str, Any]) -> Content:
-    """The few numbers that `dvc metrics show` prints and `dvc metrics diff` compares: of the summary, two levels deep.
+    """The few numbers that `dvc metrics show` prints, in one line of a terminal, and `dvc metrics diff` compares.
 
-    Parts whose reports are missing are left out. half_width is half of the 95 % interval; tasks are accuracies, of a
-    task that has none its first metric.
+    Without levels and short: DVC makes each a column, named by all its levels. loss (nats per token), perplexity and
+    bits_per_byte are those of validation text, margin half of the 95 % interval of the latter; documents and tokens
+    those of data/tokens (training); a task is its accuracy, or its first metric. What is not known is left out, all
+    other numbers are in the other reports.
     """
-    funnel, tokens = summary.get("funnel", {}), summary.get("tokens", {})
-    training, evaluation = summary.get("training", {}), summary.get("evaluation", {})
-    scores = evaluation.get("validation", {})
-    found = {
-        "documents": {name: flow["documents_out"] for name, flow in funnel.items()},
-        "bytes": {name: flow["bytes_out"] for name, flow in funnel.items()},
-        "tokens": {short: tokens.get(name) for name, short in _TOKENS.items()},
-        "training": {
-            "parameters": training.get("parameters"),
-            "steps": training.get("steps"),
-            "loss": (training.get("train_loss") or {}).get("last"),
-            "skipped_steps": training.get("skipped_steps"),
-            "rollbacks": training.get("rollbacks"),
-        },
-        "evaluation": {
-            **{name: scores.get(name) for name in ("loss", "perplexity", "bits_per_byte")},
-            "bits_per_byte_half_width": half_width(scores, "bits_per_byte"),
-            "below_bigram": scores.get("improvement_over_bigram"),
-            "coherence": (evaluation.get("coherence") or {}).get("value"),
-            "factual": (evaluation.get("factual") or {}).get("accuracy"),
-            **{
-                name: ((evaluation.get("continuations") or {}).get(name) or {}).get("model")
-                for name in ("bleu", "chrf", "rouge_l")
-            },
-        },
-        "tasks": {name: (main_metric(task) or (None, {}))[1].get("value") for name, task in _tasks(evaluation).items()},
+    flows, evaluation = list(summary.get("funnel", {}).values()), summary.get("evaluation", {})
+    scores = evaluation.get("validation") or {}
+    tasks = {name: (main_metric(task) or ("", {}))[1].get("value") for name, task in _tasks(evaluation).items()}
+    found = tasks | {
+        "documents": flows[-1]["documents_out"] if flows else None,
+        "tokens": summary.get("tokens", {}).get("training_tokens"),
+        "parameters": summary.get("training", {}).get("parameters"),
+        "loss": scores.get("loss"),
+        "perplexity": scores.get("perplexity"),
+        "bits_per_byte": scores.get("bits_per_byte"),
+        "margin": half_width(scores, "bits_per_byte"),
     }
-    told = {part: {k: v for k, v in values.items() if _is_number(v)} for part, values in found.items()}
-    return {part: values for part, values in told.items() if values}
+    return {name: value for name, value in found.items() if _is_number(value)}
 
 
 def half_width(figures: Mapping[str, Any], name: str) -> float | None:

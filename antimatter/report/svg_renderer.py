@@ -20,6 +20,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Transform
 
 from antimatter.report import palette
+from antimatter.terminal import visible
 
 LETTERS, TITLE = 13, 15
 """Pixels of a label and of a title: the two sizes of the style sheet."""
@@ -111,7 +112,7 @@ class SvgRenderer(RendererBase):
         name = self._name(gc.get_rgb())
         weight = "title" if prop.get_size_in_points() == TITLE else "strong" if _is_strong(prop) else ""
         classes = f"{name} {weight}".rstrip()
-        self.shapes.append(f'<text x="{_n(x)}" y="{_n(y)}" class="{classes}"{anchor}>{escape(s)}</text>')
+        self.shapes.append(f'<text x="{_n(x)}" y="{_n(y)}" class="{classes}"{anchor}>{escape(visible(s))}</text>')
 
     def _placed(self, transform: Transform) -> Transform:
         return transform + Affine2D().scale(1, -1).translate(0, self.height)
@@ -140,7 +141,7 @@ class SvgRenderer(RendererBase):
 
 def text_width(words: str, *, size: float = LETTERS, strong: bool = False) -> float:
     """Pixels that the words take in DejaVu Sans, which is wider than what most readers have."""
-    return size * sum(_advance(letter, strong) for letter in words)
+    return size * sum(_advance(letter, strong) for letter in visible(words))
 
 
 @cache

@@ -40,7 +40,7 @@ def _sources(summary: Mapping[str, Any]) -> str:
         rows.append([cell(name), *cells])
     head = ["source", *(f"#{stage}" for stage in stages), *(f"#{split} tokens" for split in splits)]
     told = method("UTF-8 bytes of text that left each stage, below them documents; tokens as they lie in data/tokens.")
-    return block("Text of each source after each stage", table(head, rows, marked=[0]), told)
+    return block("The same in numbers", table(head, rows, marked=[0]), told)
 
 
 def _whole(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from antimatter.errors import AntiMatterError
 from antimatter.report import numbers
-from antimatter.report.markup import cell, number, table
+from antimatter.report.markup import cell, method, number, table
 from antimatter.terminal import visible
 from antimatter.tokenizer.interface import Tokenizer
 from antimatter.tokenizer.opened import open_tokenizer, read_meta
@@ -112,10 +112,11 @@ def _fit(title: str, groups: Ratios, whole: Mapping[str, Any]) -> str:
         cells += [number(numbers.percent(figures["byte_token_share"])), number(numbers.size(figures["bytes"]))]
         rows.append([cell(name), *cells])
     head = [title, "#bytes/token", "#tokens/word", "#byte tokens", "#text"]
-    note = "A byte token spells one byte of a character that has no piece of its own. A word ends at white space."
-    return f"<h3>How text is spelt, by {title}</h3>{table(head, rows)}" + (
-        f'<p class="small soft">{note}</p>' if title == "source" else ""
+    told = (
+        "UTF-8 bytes of the text over its tokens; tokens over its words, which end at white space. A byte token spells "
+        "one byte of a character that has no piece of its own."
     )
+    return f"<h3>How text is spelt, by {title}</h3>{table(head, rows)}" + (method(told) if title == "source" else "")
 
 
 def _dropped(report: Mapping[str, Any]) -> str:

@@ -55,8 +55,14 @@ class Job:
     """Arguments of torchrun for several machines, such as ("--nnodes=2", "--rdzv-endpoint=host:29500", ...)."""
 
     def write(self, path: Path) -> None:
-        """As JSON, whole or not at all."""
-        write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        """As JSON, whole or not at all. Ids take one line: ten thousand questions with a line for each id are 20 MB."""
+        fields = dataclasses.asdict(dataclasses.replace(self, questions=()))
+        ids = {"prompts": fields.pop("prompts"), "questions": [vars(question) for question in self.questions]}
+        lines = [
+            json.dumps(fields, indent=2)[:-2],
+            *(f'  "{name}": {json.dumps(value)}' for name, value in ids.items()),
+        ]
+        write_text(path, ",\n".join(lines) + "\n}\n")
 
 
 def read_job(path: Path | str) -> Job:

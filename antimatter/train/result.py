@@ -127,13 +127,20 @@ def summarise(training: Training, facts: dict[str, Any]) -> dict[str, Any]:
             "last": validations[-1] | {"loss_by_token_frequency": training.by_frequency},
             "best": min(validations, key=lambda row: row["loss"]),
         },
-        **({"quiz": _quiz(quiz[-1])} if quiz else {}),
+        **({"quiz": _quiz(training, quiz[-1])} if quiz else {}),
     }
 
 
-def _quiz(row: dict[str, float]) -> dict[str, Any]:
+def _quiz(training: Training, row: dict[str, float]) -> dict[str, Any]:
+    """chance: the accuracy of guessing, the mean of 1 / choices."""
+    chance = math.fsum(1 / len(question.choices) for question in training.questions) / len(training.questions)
     scores = {name: finite(row[name]) for name in ("accuracy", "error", "accuracy_norm", "error_norm")}
-    return {"items": int(row["items"]), "last": {"step": int(row["step"]), **scores}}
+    return {
+        "name": Path(training.settings.quiz.path).name.split(".")[0],
+        "items": int(row["items"]),
+        "chance": round(chance, 6),
+        "last": {"step": int(row["step"]), **scores},
+    }
 
 
 def _write_json(path: Path, content: Any) -> None:

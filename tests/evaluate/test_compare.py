@@ -135,7 +135,7 @@ def evaluate(*arguments):
 
 def test_a_model_is_evaluated_kept_and_shown_beside_ours(project, capsys):
     (project / "reports").mkdir()
-    ours = evaluation("ours", {"piqa": task(0.6)})
+    ours = evaluation("model", {"piqa": task(0.6)})
     (project / "reports" / "evaluation.json").write_text(json.dumps(ours))
     evaluate("model", "--no-text", "--name", "tiny", "--items", "7")
     kept = read_json(project / "reports" / "peers" / "tiny.json")
@@ -146,6 +146,22 @@ def test_a_model_is_evaluated_kept_and_shown_beside_ours(project, capsys):
     evaluate("model", "--no-text", "--name", "again")
     assert read_json(project / "reports" / "peers" / "again.json")["tasks"]["piqa"]["items"] == 20
     assert re.search(r"^tiny .*±", capsys.readouterr().out, re.M), "a peer stays in the table"
+
+
+def test_a_factual_task_that_is_not_asked_of_a_peer_does_not_cost_its_evaluation(project, monkeypatch):
+    asked = []
+
+    def found(subject, tokens, settings, tasks, *_):
+        asked.append(settings.factual_task)
+        return {"subject": subject.facts(), "tasks": tasks or {}}, {}
+
+    monkeypatch.setattr("antimatter.evaluate.evaluation.evaluate", found)
+    monkeypatch.setattr("antimatter.evaluate.evaluation.shares_tokenizer", lambda *_: True)
+    monkeypatch.setattr("antimatter.train.tokens.open_tokens", lambda folder: None)
+    (project / "params.yaml").write_text("evaluate: {factual_task: piqa, task_items: 2}\n")
+    evaluate("model", "--local-tasks", "")
+    evaluate("model", "--local-tasks", "piqa")
+    assert asked == ["", "piqa"]
 
 
 def test_a_name_that_is_no_file_and_a_model_that_is_not_there_are_refused(project):

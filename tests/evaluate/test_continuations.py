@@ -141,6 +141,34 @@ def test_a_model_that_copies_gains_from_the_documents_own_first_half(write_token
     assert "(4 are long enough" in method
 
 
+def test_a_character_that_the_middle_parts_and_the_space_before_a_word_reach_another_tokenizer_whole(write_tokens):
+    seen = []
+
+    class Spelling(Copyist):
+        """Takes any text."""
+
+        def encode(self, words):
+            seen.append(words)
+            return [8] * len(words)
+
+    def decode(ids):  # 12 and 13 together are a character; a space in front is lost, as SentencePiece loses it
+        text = "".join(chr(ord("a") + i - 8) for i in ids).replace("ef", "é").replace("e", "\ufffd")
+        return text.replace("f", "\ufffd").replace("t", " ").removeprefix(" ")
+
+    parted = [8, 9, 12, 13, 10, 11]
+    spaced = [8, 9, 10, 27, 11, 8]
+    documents = [("wiki", parted), ("wiki", spaced)]
+    tokens = write_tokens([(source, [i if i < 20 else 19 for i in ids]) for source, ids in documents])
+    table = {19: 27}
+    subject = Spelling()
+    subject.context = 6
+    figures, _ = coherence.measure(
+        subject, tokens, settings(), lambda ids: decode([table.get(i, i) for i in ids]), has_own_ids=False
+    )
+    assert figures["documents"] == 2
+    assert seen == ["abc", " da", "ab", "écd"]
+
+
 @pytest.mark.parametrize("documents", [[("wiki", [8] * 40)], [("wiki", [8] * 10)] * 3])
 def test_too_few_documents_for_coherence_are_a_reason_and_no_figure(write_tokens, documents):
     figures, why = coherence.measure(Copyist(), write_tokens(documents), settings(), Recite().decode, True)

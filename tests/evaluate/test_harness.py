@@ -182,6 +182,101 @@ def test_a_continuation_longer_than_the_context_counts_whole(adapter):
     assert adapter.loglikelihood([Request(("fox", " " + LONG + LONG))])[0][0] < 1.8 * score
 
 
+class Merging(Told):
+    """Told with one more token, which lies over the border of a context that ends in c, and one letter it ignores."""
+
+    def encode(self, words):
+        return [300 if i == 0xFF else i for i in words.replace("#", "").encode().replace(b"c d", b"\xff")]
+
+    def decode(self, ids):
+        return super().decode([b for i in ids for b in (b"c d" if i == 300 else (i,))])
+
+
+def test_a_token_over_the_border_is_paid_for_and_a_choice_without_any_token_is_refused():
+    from antimatter.evaluate.adapter import Adapter
+
+    adapter = Adapter(Merging(lambda *_: False))
+    assert adapter.loglikelihood([Request(("ab c", " d")), Request(("ab c", " e"))]) == [(-5.0, False), (-10.0, False)]
+    with pytest.raises(local_tasks.UnfitItem, match="no token for '#'"):
+        adapter.loglikelihood([Request(("ab c", "#"))])
+
+
+def test_a_context_of_spaces_alone_begins_with_bos_however_long_the_continuation(adapter):
+    ((spaced, _), (alone, _)) = adapter.loglikelihood([Request((" ", LONG)), Request(("", " " + LONG))])
+    assert spaced == pytest.approx(alone, abs=1e-3)
+
+
+def test_what_is_longer_than_the_context_loses_its_beginning(subject, adapter):
+    ids = subject.encode(LONG)
+    assert len(ids) > subject.context
+    score, _ = adapter.loglikelihood([Request((LONG.rstrip(), " fox"))])[0]
+    last = len(subject.encode(LONG.rstrip() + " fox")) - len(subject.encode(LONG.rstrip()))
+    kept = torch.tensor([subject.encode(LONG.rstrip() + " fox")[-subject.context - 1 :]])
+    with torch.inference_mode():
+        logs = subject.model(kept[:, :-1])[0].log_softmax(-1)
+    expected = sum(float(logs[at, kept[0, at + 1]]) for at in range(subject.context - last, subject.context))
+    assert score == pytest.approx(expected, abs=1e-4)
+
+
+class Alphabet(Told):
+    """Sees 8 bytes; sure of the next letter of the alphabet, and remembers what it read and how much it wrote."""
+
+    context = 8
+
+    def __init__(self):
+        self.read, self.wrote = [], []
+
+    def chosen(self, inputs_BT, targets_BT, chosen_BT):
+        self.read += [[i for i in row if i] for row in inputs_BT.tolist()]
+        losses_BT = torch.where(targets_BT == inputs_BT + 1, 1.0, 4.0)
+        return losses_BT[chosen_BT], (losses_BT == 1.0)[chosen_BT]
+
+    def generate(self, prompts, max_new_tokens, sampling):
+        self.wrote += [(self.decode(ids), max_new_tokens) for ids in prompts]
+        return [list(b"x") for _ in prompts]
+
+
+def test_windows_of_a_long_continuation_begin_with_what_stands_before_and_all_of_them_must_be_greedy():
+    from antimatter.evaluate.adapter import Adapter
+
+    subject = Alphabet()
+    whole = Adapter(subject).loglikelihood([Request(("a", text)) for text in ("bcdefghijklm", "bcdefghijzlm")])
+    assert whole == [(-12.0, True), (-18.0, False)]
+    assert sorted(map(bytes, subject.read)) == [b"abcdefgh"] * 2 + [b"efghijkl", b"efghijzl"]  # the last one is full
+    assert Adapter(subject).loglikelihood([Request(("a", "zbcdefghijkl"))]) == [(-18.0, False)]
+
+
+@pytest.mark.parametrize(("asked", "room"), [(3, 3), (7, 7), (8, 4), (100, 4)])
+def test_a_prompt_leaves_room_for_the_answer_or_for_half_a_context(asked, room):
+    from antimatter.evaluate.adapter import Adapter
+
+    subject = Alphabet()
+    Adapter(subject).generate_until([Request(("abcdefghijkl", {"until": [], "max_gen_toks": asked}))])
+    assert subject.wrote == [("abcdefghijkl"[-(8 - room) :], room)]
+
+
+def test_queries_are_asked_as_they_are(benchmarks):
+    queries = ["Question: why?\n", "{{ id }} and {% x %}", "7", " a  b", ""]
+    items = [{**item, "query": query} for item, query in zip(choice_items(5), queries, strict=True)]
+    known = {(i["query"], " " + i["choices"][i["gold"]]) for i in items} | {
+        ("Question: why?", "\n " + items[0]["choices"][items[0]["gold"]])  # the harness moves spaces over the border
+    }
+    found, examples = harness.run(Told(lambda *text: text in known), settings(), benchmarks(choices=items))
+    assert found["choices"]["metrics"]["acc"]["value"] == 1.0
+    assert [example["query"] for example in examples] == queries
+
+
+def test_options_that_sample_draw_anew_for_every_request_and_others_are_greedy(adapter):
+    wild = {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 3.0}
+    drawn = adapter.generate_until([Request(("fox", wild))] * 40)
+    assert len(set(drawn)) == 40
+    assert drawn == adapter.generate_until([Request(("fox", wild))] * 40)
+    greedy = adapter.generate_until([Request(("fox", {"until": [], "max_gen_toks": 6}))])
+    for options in ({"do_sample": False, "temperature": 3.0}, {"do_sample": True, "temperature": 3.0, "top_k": 1}):
+        assert adapter.generate_until([Request(("fox", {"until": [], "max_gen_toks": 6} | options))]) == greedy
+    assert len(set(adapter.generate_until([Request(("fox", {**wild, "temperature": 1.0}))] * 9))) > 1
+
+
 # --- what the numbers mean ------------------------------------------------------------------------------------------
 
 
@@ -260,6 +355,71 @@ def test_batches_of_any_composition_give_the_same_numbers(adapter, monkeypatch):
     assert [together[number][0] for number in order] == pytest.approx([score for score, _ in apart], abs=1e-4)
 
 
+def hub_tasks(rows, **configs):
+    """Tasks of the harness as its hub would give them, from these rows."""
+    with harness._quiet(offline=True):
+        import datasets
+        from lm_eval.api.task import ConfigurableTask
+    split = datasets.Dataset.from_list(rows)
+    common = {"custom_dataset": lambda **_: {"test": split}, "test_split": "test", "num_fewshot": 0}
+    return {name: ConfigurableTask(config={"task": name, **common, **config}) for name, config in configs.items()}
+
+
+MEAN = {"aggregation": "mean", "higher_is_better": True}
+ROWS = [{"text": f"fox {n} saw a dog", "right": n % 2, "one": f"the fox {n}", "two": f"a dog {n}"} for n in range(4)]
+
+
+def test_tasks_of_the_hub_whose_choices_stand_in_front_show_them_and_which_one_is_right(tmp_path, monkeypatch):
+    choice = {"output_type": "multiple_choice", "metric_list": [{"metric": "acc", **MEAN}]}
+    found = hub_tasks(
+        ROWS,
+        before=choice | {"doc_to_text": lambda row: row["right"], "doc_to_target": "ran away",
+                         "doc_to_choice": lambda row: [row["one"], row["two"]]},
+        ratio=choice | {"doc_to_text": "text", "doc_to_choice": "{{[one, two]}}",
+                        "doc_to_target": lambda row: (row["one"], row["two"])[row["right"]],
+                        "metric_list": [{"metric": "acc", **MEAN}, {"metric": "acc_mutual_info", **MEAN}]},
+        own=choice | {"doc_to_text": "text", "doc_to_choice": "{{[one, two]}}", "doc_to_target": "right",
+                      "process_results": lambda row, scores: {"acc": 0.75}},
+        several=choice | {"doc_to_text": "text", "doc_to_choice": "{{[one, two]}}",
+                          "doc_to_target": lambda row: [row["right"]]},
+    )  # fmt: skip
+    monkeypatch.setattr(harness, "_from_hub", lambda *_: found)
+    told = Told(lambda before, text: before.endswith(("the fox 0", "the fox 1", "the fox 2", "the fox 3")))
+    tasks, examples = harness.run(told, settings(tasks=("before",)), tmp_path)
+    assert {name: task["chance"] for name, task in tasks.items()} == {
+        "before": 0.5, "ratio": 0.5, "own": None, "several": None
+    }  # fmt: skip
+    assert tasks["before"]["metrics"]["acc"]["value"] == 0.5
+    shown = [example for example in examples if example["task"] == "before"]
+    assert [example["query"] for example in shown] == ["… ran away"] * 4
+    assert [example["choices"] for example in shown] == [[row["one"], row["two"]] for row in ROWS]
+    assert [(example["gold"], example["chosen"]) for example in shown] == [(0, 0), (1, 0), (0, 0), (1, 0)]
+    for name in ("ratio", "own", "several"):
+        shown = [example for example in examples if example["task"] == name]
+        assert [example["gold"] for example in shown] == [0, 1, 0, 1]
+        assert {len(example["choices"]) for example in shown} == {len(example["scores"]) for example in shown} == {2}
+
+
+def test_tasks_of_the_hub_that_score_whole_texts_or_read_what_is_written_are_shown_too(subject, tmp_path, monkeypatch):
+    found = hub_tasks(
+        ROWS,
+        rolling={"output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "text",
+                 "metric_list": [{"metric": "bits_per_byte"}]},
+        written={"output_type": "generate_until", "doc_to_text": "text", "doc_to_target": "one",
+                 "generation_kwargs": {"until": ["\n"], "max_gen_toks": 3},
+                 "metric_list": [{"metric": "exact_match", **MEAN}]},
+    )  # fmt: skip
+    monkeypatch.setattr(harness, "_from_hub", lambda *_: found)
+    tasks, examples = harness.run(subject, settings(tasks=("rolling",)), tmp_path)
+    assert (tasks["rolling"]["kind"], tasks["rolling"]["chance"], tasks["rolling"]["items"]) == ("other", None, 4)
+    size = sum(len(row["text"]) for row in ROWS)
+    nats = -sum(example["scores"][0] for example in examples if example["task"] == "rolling")
+    assert tasks["rolling"]["metrics"]["bits_per_byte"]["value"] == pytest.approx(nats / size / math.log(2), abs=1e-5)
+    assert [example["query"] for example in examples if example["task"] == "written"] == [row["text"] for row in ROWS]
+    assert all(isinstance(example["written"], str) for example in examples if example["task"] == "written")
+    json.dumps([tasks, examples], allow_nan=False)
+
+
 # --- what is asked for ----------------------------------------------------------------------------------------------
 
 
@@ -330,5 +490,7 @@ def test_local_sets_touch_neither_the_network_nor_the_home_folder(subject, bench
     monkeypatch.setattr(socket.socket, "connect", refuse)
     harness.run(subject, settings(), benchmarks(choices=choice_items(2), words=CLOZE))
     assert list(home.rglob("*")) == []
-    assert capfd.readouterr() == ("", "")
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("benchmarks ")  # our progress; of the harness nothing
     assert {**os.environ, "HOME": before["HOME"]} == before

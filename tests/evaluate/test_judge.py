@@ -66,7 +66,15 @@ def test_without_a_key_none_is_sent_and_a_single_mark_has_no_error(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("answers", "status"), [(["7"] * 4, 500), (["7"] * 4, 302), ([b"no json"], 200), ([b'{"choices": []}'], 200)]
+    ("answers", "status"),
+    [
+        (["7"] * 4, 500),
+        (["7"] * 4, 302),
+        ([b"no json"], 200),
+        ([b"\xff\xfe"], 200),
+        ([b'{"choices": []}'], 200),
+        ([b"[" * 100_000], 200),
+    ],
 )
 def test_a_broken_endpoint_is_a_warning_and_no_marks(answers, status, capsys):
     with endpoint(answers, status) as (url, _):
@@ -77,6 +85,16 @@ def test_a_broken_endpoint_is_a_warning_and_no_marks(answers, status, capsys):
 def test_an_endpoint_that_is_not_there_is_a_warning_too(capsys):
     assert judge.marks(SAMPLES, Judge(model="m", base_url="http://127.0.0.1:9/v1")) is None
     assert "ConnectError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["se cret\n", "se\ncret", "sécret"])
+def test_the_key_is_never_shown(key, monkeypatch, capsys):
+    monkeypatch.setenv("ANTIMATTER_JUDGE_KEY", key)
+    with endpoint(["7"] * 4) as (url, came):
+        found = judge.marks(SAMPLES, Judge(model="m", base_url=url))
+    said = capsys.readouterr().err
+    assert bool(found) == bool(came) == key.endswith("\n"), "the last newline of a file is no part of a key"
+    assert "cret" not in said and bool(said) != bool(found)
 
 
 def test_answers_without_any_mark_are_a_warning(capsys):
@@ -94,6 +112,8 @@ def test_without_a_judge_nobody_is_asked():
     [
         ("8", 8),
         ("<think>maybe 3</think>\n9", 9),
+        ("maybe 3</think>\n9", 9),
+        ("<think>maybe 3", None),
         ("6 of ten", 6),
         ("out of 10: 2", 2),
         ("10/10", 10),

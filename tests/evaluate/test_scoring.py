@@ -174,6 +174,18 @@ def test_through_text_a_model_of_the_same_tokens_pays_the_same(write_tokens, sub
     assert text.sources == ours.sources
 
 
+def test_documents_that_a_tokenizer_does_not_give_back_are_counted(write_tokens, letter_model):
+    class Shouting(type(letter_model())):
+        def encode(self, words):
+            return super().encode(words.replace("b", "a"))
+
+    selection = windows.select(write_tokens(DOCUMENTS), 10**6, context=4)
+    decode = letter_model().decode
+    assert scoring.through_text(letter_model(), selection, decode).altered == 0
+    with_b = sum("b" in decode(ids) for ids in selection.each())
+    assert scoring.through_text(Shouting(), selection, decode).altered == with_b > 0
+
+
 def test_through_text_a_document_is_cut_into_windows_of_the_subjects_own_context(write_tokens, subject):
     selection = windows.select(write_tokens([("wiki", list(range(8, 18)))]), 10**6, context=100)
     assert scoring.through_text(subject, selection, subject.decode).seen.tolist() == [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]

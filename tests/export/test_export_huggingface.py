@@ -146,6 +146,76 @@ def test_both_write_the_same(both, sampling):
     assert {len(ids) for ids in written} <= set(range(21)) and any(written)
 
 
+def test_a_prompt_that_leaves_no_room_loses_its_beginning_and_half_a_context_is_written_at_most(both):
+    ours, theirs = both
+    ids = ours.encode("lazy dog jumps " * 100)
+    greedy = Sampling(temperature=0.0)
+    assert theirs.generate([[1, *ids]], 20, greedy) == theirs.generate([ids[-172:]], 20, greedy) != [[]]
+    written = theirs.generate([[1, *ids]], 500, Sampling(temperature=2.0, seed=1))
+    assert written == theirs.generate([ids[-96:]], 96, Sampling(temperature=2.0, seed=1))
+
+
+def test_special_tokens_in_a_text_are_text_whatever_the_tokenizer_is_told(tmp_path, exported, both):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    for path in (exported / "theirs").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    told = json.loads((folder / "tokenizer_config.json").read_text())
+    del told["split_special_tokens"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    assert open_subject(str(folder)).encode("[BOS] fox") == both[0].encode("[BOS] fox")
+
+
+@pytest.mark.parametrize(("absent", "frame"), [("bos_token", (2, 2)), ("eos_token", (1, 1))])
+def test_a_tokenizer_without_a_beginning_or_an_end_has_the_other_there(absent, frame, tmp_path, exported):
+    for path in (exported / "theirs").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    told = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    del told[absent]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(told))
+    found = open_subject(str(tmp_path))
+    assert (found.bos, found.eos) == frame
+
+
+def with_tokenizer(model, folder, exported):
+    """A model of transformers, saved beside the exported tokenizer."""
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_text((exported / "theirs" / name).read_text())
+    return str(folder)
+
+
+def small(kind, vocabulary, **more):
+    shape = {"num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    return kind(vocab_size=vocabulary, max_position_embeddings=32, **shape, **more)
+
+
+def test_a_model_that_sees_its_targets_is_refused(tmp_path, exported, both):
+    size = both[0].model.config.vocabulary_size
+    looks_ahead = transformers.RobertaForMaskedLM(small(transformers.RobertaConfig, size, pad_token_id=0))
+    with pytest.raises(UnreadableModel, match="no causal language model"):
+        open_subject(with_tokenizer(looks_ahead, tmp_path, exported))
+
+
+def test_weights_that_no_file_holds_are_refused_rather_than_drawn(tmp_path, exported, both):
+    size = both[0].model.config.vocabulary_size
+    config = small(transformers.LlamaConfig, size, num_key_value_heads=2, tie_word_embeddings=False)
+    whole = open_subject(with_tokenizer(transformers.LlamaForCausalLM(config), tmp_path / "whole", exported))
+    assert whole.context == 32
+    with pytest.raises(UnreadableModel, match=r"1 weights are not in its files \(lm_head.weight\)"):
+        open_subject(with_tokenizer(transformers.LlamaModel(config), tmp_path / "body", exported))
+
+
+def test_weights_in_half_precision_are_computed_in_fp32(tmp_path, exported, both):
+    _, theirs = both
+    halved = transformers.GPT2LMHeadModel.from_pretrained(exported / "theirs").half()
+    found = open_subject(with_tokenizer(halved, tmp_path, exported))
+    ids_BT = torch.randint(8, 100, (2, 20), generator=torch.Generator().manual_seed(0))
+    losses_BT = found.losses(ids_BT[:, :-1], ids_BT[:, 1:])
+    assert losses_BT.dtype == torch.float32
+    torch.testing.assert_close(losses_BT, theirs.losses(ids_BT[:, :-1], ids_BT[:, 1:]), atol=0.05, rtol=0.01)
+
+
 def test_what_is_no_model_is_refused_with_a_reason(tmp_path, exported):
     with pytest.raises(UnreadableModel, match="no such folder"):
         open_subject(str(tmp_path / "nowhere"))

@@ -76,7 +76,7 @@ def task(value=0.3, error=0.02, chance=0.25, metric="acc_norm"):
 
 
 @given(counts=st.dictionaries(NAMES, st.tuples(SIZES, SIZES), max_size=6))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_funnel_is_readable_whatever_the_stages(counts):
     flows = {name: flow(max(pair), min(pair), max(pair), min(pair)) for name, pair in counts.items()}
     drawn = plots_text.funnel(flows)
@@ -95,7 +95,7 @@ def test_the_funnel_holds_its_numbers():
 
 
 @given(sizes=st.dictionaries(NAMES, st.lists(SIZES, min_size=3, max_size=3), max_size=12))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_sources_of_each_stage_make_up_its_bar(sizes):
     stages = ["collect", "filter", "tokenize"]
     flows = {
@@ -117,8 +117,51 @@ def test_the_ninth_source_is_one_of_the_others():
     assert float(bar.get("width")) / float(first.get("width")) == pytest.approx((92 + 91) / 100, abs=0.01)
 
 
+def test_of_very_many_rows_a_picture_holds_the_largest_and_says_so():
+    evaluated = {f"s{n:03d}": scores(1 + n / 100, tokens=n) for n in range(100)}
+    ratios = {f"s{n:03d}": {"bytes_per_token": 3.0, "tokens_per_word": 2.0, "bytes": n} for n in range(100)}
+    mixes = {f"s{n:03d}": {"en": n} for n in range(100)}
+    for drawn in (
+        plots_evaluation.bits_per_byte(scores(), evaluated),
+        plots_tokens.tokens({"bytes_per_token": 3.5, "tokens_per_word": 1.7}, ratios),
+        plots_text.languages(mixes),
+    ):
+        svg_reader.is_sound(drawn)
+        named = {word for word in svg_reader.words(drawn) if re.fullmatch(r"s\d{3}", word)}
+        assert named == {f"s{n:03d}" for n in range(70, 100)} and "70 more are not drawn" in " ".join(
+            svg_reader.words(drawn)
+        )
+    drawn = plots_evaluation.tasks({f"s{n:03d}": task() for n in range(40)}, {})
+    assert "s029" in svg_reader.words(drawn) and "s030" not in svg_reader.words(drawn) and "10 more" in drawn
+
+
+def test_very_many_bounds_of_lengths_are_told_in_a_few_lines():
+    marks = [plots_signals.Threshold("at_least", float(n), tuple(f"p{k}" for k in range(20))) for n in range(1, 40)]
+    drawn = plots_signals.lengths(distribution([5, 9, 50]), marks)
+    svg_reader.is_sound(drawn)
+    words = " ".join(svg_reader.words(drawn))
+    assert (
+        "p7, 12 more" in words
+        and "and 27 more bounds" in words
+        and len(svg_reader.shapes(drawn, "path", "s-ink")) == 39
+    )
+
+
+def test_a_quiz_of_a_single_item_has_no_error_to_draw():
+    rows = [{"tokens": 10.0 * n, "accuracy": 1.0, "error": float("nan"), "items": 1} for n in (1, 2)]
+    drawn = plots_training.quiz(rows, None)
+    svg_reader.is_sound(drawn)
+    assert "nan" not in drawn and "accuracy 100 %" in svg_reader.words(drawn)
+
+
+def test_letters_that_no_file_may_hold_are_written_out():
+    drawn = plots_text.funnel({"a\x00\x1b\ud800\u202e": flow()})
+    svg_reader.is_sound(drawn)
+    assert "a\\x00" in drawn and drawn.encode("utf-8")
+
+
 @given(mixes=st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers(0, 10**6), max_size=12), max_size=6))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_languages_of_any_name_are_readable(mixes):
     svg_reader.is_sound(plots_text.languages(mixes))
 
@@ -128,7 +171,7 @@ def test_languages_of_any_name_are_readable(mixes):
     removed=st.lists(st.integers(0, 10**6), max_size=20),
     bounds=st.lists(st.floats(0, 10**6), max_size=4),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_lengths_and_thresholds_stay_inside_their_picture(values, removed, bounds):
     marks = [plots_signals.Threshold("at_least", bound, ("prose", "web")) for bound in sorted(set(bounds))]
     drawn = plots_signals.lengths(distribution(values, removed), marks)
@@ -170,7 +213,7 @@ def test_the_curve_of_frequencies_stays_inside_its_picture(curve, half):
 
 
 @given(ratios=st.dictionaries(NAMES, st.floats(0, 9), max_size=6))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_fit_to_any_sources_is_readable(ratios):
     figures = {name: {"bytes_per_token": value, "tokens_per_word": value} for name, value in ratios.items()}
     svg_reader.is_sound(plots_tokens.tokens({"bytes_per_token": 3.5, "tokens_per_word": 1.7}, figures))
@@ -188,7 +231,7 @@ def test_the_loss_stands_beside_what_counting_achieves():
     validation=st.lists(st.floats(0.001, 1000), max_size=5),
     levels=st.tuples(*[st.none() | st.floats(0.01, 20)] * 2),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_losses_are_readable(training, validation, levels):
     curves = [[(float(n), value) for n, value in enumerate(values, 1)] for values in (training, validation)]
     svg_reader.is_sound(plots_training.loss(*curves, *levels))
@@ -196,7 +239,7 @@ def test_any_losses_are_readable(training, validation, levels):
 
 def test_a_step_without_a_loss_is_left_out_of_the_curve():
     drawn = plots_training.loss([(1, 5.0), (2, float("nan")), (3, 4.0)], [], None, None)
-    assert "nan" not in drawn and "training 4.00" in svg_reader.words(drawn)
+    assert "nan" not in drawn and "training 4.50" in svg_reader.words(drawn)
 
 
 def test_guard_events_are_told_and_marked_where_they_happened():
@@ -206,6 +249,8 @@ def test_guard_events_are_told_and_marked_where_they_happened():
     assert "1: spike at step 50, back to 10, rate x 0.5" in words and "2" in words
     lines = [path.get("d") for path in svg_reader.shapes(drawn, "path", "s-second")]
     places = sorted({float(re.match(r"M(\S+) ", line)[1]) for line in lines})
+    start, end = (66.0, 480 - 14.0)
+    assert places[0] == pytest.approx(start + (end - start) * 50 / 200, abs=0.1)  # where it was noticed
     assert len(lines) == 4 and (places[1] - 66) == pytest.approx(2 * (places[0] - 66), abs=0.1)
     assert "3 steps were skipped" in " ".join(words)
     assert "no rollback" in " ".join(svg_reader.words(plots_training.rate(losses(), [], 0)))
@@ -236,7 +281,7 @@ def test_the_quiz_stands_beside_chance(chance):
 
 
 def test_speed_and_time_are_drawn_for_the_page():
-    speed = plots_training.throughput([(n, 9000.0 + n) for n in range(1, 900)])
+    speed = plots_training.throughput([(n, 9000.0 + n) for n in range(1, 1001)])
     spent = plots_training.time({"computing": 300.0, "validation": 100.0, "writing_samples": 0.5})
     for drawn in (speed, spent, plots_training.throughput([]), plots_training.time({})):
         svg_reader.is_sound(drawn)
@@ -250,7 +295,7 @@ def test_speed_and_time_are_drawn_for_the_page():
     width=st.floats(0, 1),
     names=st.lists(NAMES, min_size=6),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_bits_per_byte_of_any_sources_are_readable(values, width, names):
     rows = {
         name: scores(value, interval={"bits_per_byte": [max(0, value - width), value + width]})
@@ -293,6 +338,22 @@ def test_positions_of_any_context_are_readable(context):
     assert len(svg_reader.shapes(drawn, "circle")) == len(places)
 
 
+def test_positions_are_as_far_apart_as_their_logarithms():
+    places = [{"from": n, "to": n, "tokens": 9, "loss": 5.0} for n in (1, 2, 16)]
+    first, second, third = [float(c.get("cx")) for c in svg_reader.shapes(plots_evaluation.position(places), "circle")]
+    assert third - second == pytest.approx(3 * (second - first), abs=0.1)
+
+
+def test_chance_and_published_scores_lie_where_their_values_are():
+    drawn = plots_evaluation.tasks({"a": task(0.5, 0.1, 0.25)}, {"M": {"a": 0.75}})
+    (dot,) = svg_reader.shapes(drawn, "circle", "accent")
+    (chance,) = svg_reader.shapes(drawn, "path", "s-muted")
+    (model,) = [path for tone in ("s-series1",) for path in svg_reader.shapes(drawn, "path", tone)]
+    middle = float(dot.get("cx"))
+    left, right = (float(re.match(r"M(\S+) ", line.get("d"))[1]) for line in (chance, model))
+    assert middle - left == pytest.approx(right - middle, abs=0.1) and left < middle
+
+
 def test_a_task_stands_beside_chance_and_published_models_of_the_same_metric():
     found = {"hellaswag": task(), "own": task(chance=None), "wikitext": task(metric="perplexity")}
     drawn = plots_evaluation.tasks(found, pictures.published(found))
@@ -307,7 +368,7 @@ def test_a_task_stands_beside_chance_and_published_models_of_the_same_metric():
 
 
 @given(found=st.dictionaries(NAMES, st.tuples(*[st.floats(0, 1)] * 2), max_size=5), models=st.lists(NAMES, max_size=8))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_tasks_and_models_are_readable(found, models):
     tasks = {name: task(value, error) for name, (value, error) in found.items()}
     svg_reader.is_sound(plots_evaluation.tasks(tasks, {model: dict.fromkeys(tasks, 0.5) for model in models}))

@@ -109,6 +109,25 @@ def test_warnings_say_what_makes_the_numbers_doubtful():
     assert not [warning for warning in statistics.warnings(reports()) if "does not exist" not in warning]
 
 
+def test_what_the_guard_did_is_a_warning():
+    report = reports()
+    report["train"] |= {"skipped_steps": 3, "rollbacks": 1}
+    found = " ".join(statistics.warnings(report))
+    assert "skipped 3 steps" in found and "earlier step once" in found
+    report["train"] |= {"rollbacks": 2}
+    assert "earlier step 2 times" in " ".join(statistics.warnings(report))
+
+
+def test_the_share_of_a_stage_is_of_the_documents_that_it_read():
+    assert statistics.summary(reports(), 12)["funnel"]["filter"]["removed_documents_share"] == round(30 / 90, 6)
+
+
+def test_a_source_that_loses_nothing_to_a_rule_does_not_stand_beside_it():
+    report = filter_report()
+    report["rules"][0]["sources"]["books"]["failed"] = 0
+    assert list(statistics.filtered(report)["rules"][0]["sources"]) == ["web", "wiki"]
+
+
 def test_every_text_on_the_page_is_escaped(project):
     content = reports()
     content["collect"]["missing"] = [{"source": EVIL, "cause": EVIL, "advice": EVIL}]

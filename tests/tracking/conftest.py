@@ -29,6 +29,7 @@ def project(tmp_path, migrated_store, monkeypatch):
     for folder in (TOKENS, MODEL):
         folder.mkdir(parents=True)
         (folder / "file.bin").write_bytes(b"\x01\x02")
+    (TOKENS / "meta.json").write_text('{"digest": "0123456789abcdef"}')
     return tmp_path
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
+from antimatter.tracking_registry import Evaluated, register
+
 NAME = "antimatter"
 
 
@@ -64,18 +66,66 @@ def test_a_new_evaluation_that_is_worse_hands_best_to_another_version(client, tr
     assert alias(client, "best") == "m1"
 
 
-@pytest.mark.parametrize("change", ["text", "amount"])
-def test_versions_scored_on_other_tokens_are_no_rivals_and_best_stays(client, trained, evaluated, change):
+@pytest.mark.parametrize(("change", "name"), [("text", "best-on-fedcba98-1000"), ("amount", "best-on-01234567-2000")])
+def test_versions_scored_on_other_tokens_are_no_rivals_and_best_stays(client, trained, evaluated, change, name):
     trained("m1")
     evaluated("m1", 1.5)
     if change == "text":
-        Path("data/tokens/file.bin").write_bytes(b"\x03\x04")
+        Path("data/tokens/meta.json").write_text('{"digest": "fedcba9876543210"}')
     trained("m2")
     evaluated("m2", 0.9, tokens=2000 if change == "amount" else 1000)
+    assert [alias(client, each) for each in ("best", "newest", name)] == ["m1", "m2", "m2"]
+    assert alias(client, "best-on-01234567-1000") == "m1"
+
+
+def test_a_model_scored_on_two_texts_is_a_rival_on_both_and_best_moves_once_they_can_be_compared(
+    client, trained, evaluated
+):
+    trained("m1")
+    evaluated("m1", 1.5)
+    trained("m2")
+    evaluated("m2", 1.2, tokens=2000)
     assert alias(client, "best") == "m1"
-    on_its_own = versions(client)[0].tags["evaluated_on"] if change == "text" else None
-    if on_its_own:
-        assert alias(client, f"best-on-{on_its_own[:8]}") == "m2"
+    evaluated("m1", 1.1, tokens=2000, folder="long")
+    assert alias(client, "best") == "m1"
+    evaluated("m2", 1.4, folder="short")
+    names = ("best", "best-on-01234567-1000", "best-on-01234567-2000")
+    assert [alias(client, name) for name in names] == ["m2", "m2", "m1"]
+    assert len(versions(client)) == 2
+
+
+def test_the_tenth_version_comes_after_the_second_and_of_equal_scores_the_older_is_best(client, project, trained):
+    train = trained("m1")
+    for number in range(1, 11):
+        model = Evaluated(
+            model_id=f"m{number}", path=project / "data/model", md5="", train_run=train, evaluate_run="",
+            bits_per_byte=1.0 if number in (2, 10) else 2.0, tokens_digest="d", tokens_scored=9, origin={},
+        )  # fmt: skip
+        register(client, model)
+    assert (alias(client, "best"), alias(client, "newest")) == ("m2", "m10")
+
+
+@pytest.mark.parametrize("first", ["inside", "outside"])
+def test_one_evaluation_inside_of_dvc_and_one_outside_make_one_version(client, trained, evaluated, monkeypatch, first):
+    trained("m1")
+    Path("dvc.lock").write_text("stages: {train: {outs: [{path: data/model, md5: abc.dir}]}}")
+    for place in (first, "outside" if first == "inside" else "inside"):
+        monkeypatch.delenv("DVC_STAGE", raising=False)
+        if place == "inside":
+            monkeypatch.setenv("DVC_STAGE", "evaluate")
+        evaluated("m1", 1.5, folder=place)
+    (version,) = versions(client)
+    assert version.tags["dvc.md5"] == "abc.dir"
+    assert "git log -S abc.dir -- dvc.lock" in version.description
+
+
+def test_other_weights_of_one_model_id_are_another_version(client, trained, evaluated, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "evaluate")
+    trained("m1")
+    for md5 in ("abc.dir", "def.dir", "abc.dir"):
+        Path("dvc.lock").write_text(f"stages: {{train: {{outs: [{{path: data/model, md5: {md5}}}]}}}}")
+        evaluated("m1", 1.5, folder=md5)
+    assert sorted(version.tags["dvc.md5"] for version in versions(client)) == ["abc.dir", "def.dir"]
 
 
 def test_a_store_that_refuses_costs_one_line_and_leaves_no_empty_name(client, trained, evaluated, monkeypatch, capsys):

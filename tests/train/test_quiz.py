@@ -12,6 +12,7 @@ import torch
 from antimatter.model import AntiMatter, ModelConfig
 from antimatter.params.train import Guard, Quiz
 from antimatter.train import launch, quiz, result
+from antimatter.train.job import read_job
 from antimatter.train.journal import read_csv, read_records
 from antimatter.train.loop import Loop
 from antimatter.train.loss import LossOf
@@ -131,7 +132,10 @@ def test_a_run_with_a_quiz_leaves_the_weights_of_one_without(make_job, train_her
     rows = read_csv(Path(asked.work) / "quiz.csv")
     assert [row["step"] for row in rows] == [3, 6, 9, 12] and rows[0]["tokens"] == 384
     last = {name: rows[-1][name] for name in ("step", "accuracy", "error", "accuracy_norm", "error_norm")}
-    assert summary_of(asked).pop("quiz") == {"items": 7, "last": pytest.approx(last)}
+    told = summary_of(asked)["quiz"]
+    chance = sum(1 / len(question.choices) for question in asked.questions) / 7
+    assert (told["name"], told["items"], told["chance"]) == ("h", 7, pytest.approx(chance, abs=1e-6))
+    assert told["last"] == pytest.approx(last)
     assert "quiz" not in summary_of(silent) and read_csv(Path(silent.work) / "quiz.csv") == []
     model = AntiMatter.from_pretrained(Path(asked.work) / "result")
     final = take(asked.questions, LossOf(model, True), model, "fp32", Peers())
@@ -156,6 +160,14 @@ def test_a_stopped_run_ends_with_the_table_of_an_undisturbed_one(make_job, train
     assert outputs(stopped) == outputs(undisturbed)
     table, other = ((Path(job.work) / "quiz.csv").read_bytes() for job in (stopped, undisturbed))
     assert table == other
+
+
+def test_a_job_reads_back_as_it_was_with_all_questions_on_one_line(make_job, tmp_path):
+    job = make_job(quiz=ASKED, questions=questions(50), prompts=((1, 9), (1,)))
+    job.write(tmp_path / "job.json")
+    assert read_job(tmp_path / "job.json") == job
+    (line,) = [line for line in (tmp_path / "job.json").read_text().splitlines() if "characters" in line]
+    assert line.count("characters") == 50
 
 
 class Killed(BaseException):
