@@ -58,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
 def _evaluation(subject: Any, folder: Path, settings: Any, with_text: bool) -> dict[str, Any]:
     """The shape of reports/evaluation.json; without text: its part about the benchmarks."""
     from antimatter.evaluate import harness
+    from antimatter.evaluate.main_metric import accuracy_of
 
     tasks, _ = harness.run(subject, settings, BENCHMARKS)
     if with_text:
@@ -70,8 +71,8 @@ def _evaluation(subject: Any, folder: Path, settings: Any, with_text: bool) -> d
             settings = dataclasses.replace(settings, factual_task="")
         content, _ = evaluation.evaluate(subject, tokens, settings, tasks or None, own, method)
         return dict(content)
-    accuracies = {name: harness.accuracy_of(task) for name, task in tasks.items()}
-    headline = {f"task.{name}": found[1] for name, found in accuracies.items() if found}
+    accuracies = {name: accuracy_of(task) for name, task in tasks.items()}
+    headline = {f"task.{name}": found[1]["value"] for name, found in accuracies.items() if found}
     return {"subject": subject.facts(), "headline": headline, "tasks": tasks, "method": {"tasks": harness.method()}}
 
 

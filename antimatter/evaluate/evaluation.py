@@ -17,6 +17,7 @@ from antimatter.evaluate import (
     scoring,
     windows,
 )
+from antimatter.evaluate.main_metric import accuracy_of
 from antimatter.evaluate.subject import Subject
 from antimatter.model import text
 from antimatter.params.evaluate import Evaluate
@@ -25,7 +26,6 @@ from antimatter.train.tokens import Tokens
 
 HEADLINE = ("loss", "perplexity", "bits_per_byte", "improvement_over_unigram_entropy", "improvement_over_bigram")
 DIGITS = 6
-ACCURACIES = ("acc_norm", "acc")
 """The accuracy that stands for a task: by the length of the answers where it has that, as in the table of models."""
 FACTUAL_METHOD = (
     "Accuracy (acc_norm where the task has it, else acc) on the task {task}, which evaluate.factual_task names; its "
@@ -74,8 +74,8 @@ def evaluate(
         methods["factual"] = FACTUAL_METHOD.format(task=settings.factual_task)
     headline = {name: scored["validation"][name] for name in HEADLINE if name in scored["validation"]}
     for name, found in (tasks or {}).items():
-        if accuracy := _accuracy(found):
-            headline[f"task.{name}"] = accuracy["value"]
+        if accuracy := accuracy_of(found):
+            headline[f"task.{name}"] = accuracy[1]["value"]
     content = {
         "subject": subject.facts(),
         "headline": headline,
@@ -172,16 +172,11 @@ def _decoder(tokens: Tokens) -> Callable[[Sequence[int]], str]:
 def _factual(tasks: Tasks, settings: Evaluate) -> dict[str, Any] | None:
     if not settings.factual_task:
         return None
-    found = _accuracy(tasks.get(settings.factual_task, {"metrics": {}}))
+    found = accuracy_of(tasks.get(settings.factual_task, {}))
     if found is None:
-        known = ", ".join(name for name, task in tasks.items() if _accuracy(task)) or "none"
+        known = ", ".join(name for name, task in tasks.items() if accuracy_of(task)) or "none"
         raise NoFactualTask(
             f"evaluate.factual_task is {settings.factual_task}, which has no accuracy; tasks that have one: {known}."
         )
-    return {"task": settings.factual_task, "accuracy": found["value"], "error": found["error"]}
-
-
-def _accuracy(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """{"value", "error"} of the accuracy that stands for a task, or None."""
-    present = [task["metrics"][name] for name in ACCURACIES if name in task["metrics"]]
-    return present[0] if present else None
+    figures = found[1]
+    return {"task": settings.factual_task, "accuracy": figures["value"], "error": figures["error"]}

@@ -84,15 +84,6 @@ def run(subject: Subject, settings: Evaluate, benchmarks: Path) -> tuple[dict[st
     return tasks, examples
 
 
-def accuracy_of(task: Mapping[str, Any]) -> tuple[str, float, float | None] | None:
-    """(metric, value, error) of the one accuracy that stands for a task: acc_norm where it has one, else acc; None for
-    a task without either."""
-    for metric in ("acc_norm", "acc"):
-        if task["metrics"].get(metric, {}).get("value") is not None:
-            return metric, task["metrics"][metric]["value"], task["metrics"][metric]["error"]
-    return None
-
-
 def version() -> str:
     """Of the harness, as it stands beside every score."""
     return f"lm_eval {importlib.metadata.version('lm_eval')}"

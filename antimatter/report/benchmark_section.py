@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from antimatter.evaluate.main_metric import main_metric
 from antimatter.evaluate.references import Reference
 from antimatter.report import numbers
 from antimatter.report.markup import block, cell, fold, method, number, picture, quoted, table, words
-from antimatter.report.statistics import main_metric
 
 Content = Mapping[str, Any]
 Published = Mapping[str, Sequence[Reference]]

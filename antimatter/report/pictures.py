@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from antimatter.evaluate import references
+from antimatter.evaluate.main_metric import accuracy_of, main_metric
 from antimatter.filter.study.distribution import Distribution
 from antimatter.report import (
     plots_evaluation,
@@ -16,7 +17,6 @@ from antimatter.report import (
     plots_text,
     plots_tokens,
     plots_training,
-    statistics,
 )
 from antimatter.report.figure import nothing
 
@@ -108,7 +108,7 @@ def draw(
     if scores:
         drawn["bits_per_byte"] = partial(plots_evaluation.bits_per_byte, scores, evaluation.get("sources", {}))
     tasks = evaluation.get("tasks") or {}
-    if any(plots_evaluation.accuracy_of(task) for task in tasks.values()):
+    if any(accuracy_of(task) for task in tasks.values()):
         drawn["tasks"] = partial(plots_evaluation.tasks, tasks, published(tasks))
     return {name: drawn[name]() if name in drawn else nothing(*_ABSENT[name]) for name in NAMES}
 
@@ -118,7 +118,7 @@ def published(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
     model the first."""
     found: dict[str, dict[str, float]] = {}
     for name, task in tasks.items():
-        metric = statistics.main_metric(task)
+        metric = main_metric(task)
         for row in references.for_task(name):
             if metric and row.metric == metric[0]:
                 found.setdefault(row.model, {}).setdefault(name, row.value)

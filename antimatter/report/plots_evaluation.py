@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from antimatter.report import statistics
+from antimatter.evaluate.main_metric import accuracy_of
 from antimatter.report.figure import MOST_ROWS, WIDTH, Picture, column, count_axis, drawing, fitting, left_out
 from antimatter.report.palette import SERIES, colour
 from antimatter.report.svg_renderer import text_width
@@ -121,7 +121,7 @@ def tasks(found: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mappi
     found       `tasks` of the evaluation; those without an accuracy are left out
     references  model -> task -> accuracy by the same metric
     """
-    scored = {name: task for name, task in found.items() if accuracy_of(task)}
+    scored = {name: best[1] for name, task in found.items() if (best := accuracy_of(task))}
     shown = dict(list(scored.items())[:MOST_ROWS])
     models = [name for name, scores in references.items() if set(scores) & set(shown)][:MOST_REFERENCES]
     tones = dict(zip(models, SERIES[1:], strict=False))
@@ -139,8 +139,9 @@ def tasks(found: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mappi
     axes = picture.axes(x=left, y=0, width=WIDTH - left - right, height=max(1, height), grid="x")
     axes.set(xlim=(0, 1), ylim=(max(1, height), 0), xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[])
     axes.set_xticklabels([f"{value} %" for value in (0, 25, 50, 75, 100)])
-    for index, (name, task) in enumerate(shown.items()):
-        y, (value, error) = row * index + 15, accuracy_of(task) or (0.0, 0.0)
+    for index, (name, accuracy) in enumerate(shown.items()):
+        y, task = row * index + 15, found[name]
+        value, error = float(accuracy["value"]), float(accuracy.get("error") or 0.0)
         if task.get("chance") is not None:
             axes.plot(
                 [task["chance"]] * 2, [y - 12, y + 12], color=colour("muted"), linestyle=(0, (3, 2)), linewidth=1.5
@@ -160,14 +161,6 @@ def tasks(found: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mappi
             strong=True,
         )
     return picture.render()
-
-
-def accuracy_of(task: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The accuracy by which the report tells this task, and its standard error; None for a task without one."""
-    name, figures = statistics.main_metric(task) or ("", {})
-    if name not in statistics.MAIN_METRICS or figures.get("value") is None:
-        return None
-    return float(figures["value"]), float(figures.get("error") or 0.0)
 
 
 def _interval(figures: Mapping[str, Any]) -> list[float]:

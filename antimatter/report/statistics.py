@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from antimatter.corpus.reports import read_json, share
+from antimatter.evaluate.main_metric import main_metric
 
 Content = dict[str, Any]
 
@@ -29,8 +30,6 @@ EVALUATION = (
     "tasks", "factual", "continuations", "coherence", "baseline_tokens", "method",
 )  # fmt: skip
 """The parts of the report of evaluate that a reader sees."""
-MAIN_METRICS = ("acc_norm", "acc", "exact_match")
-"""Of a task with several metrics the first of these is its one number."""
 TOP_LANGUAGES = 4
 """Languages of a source shown by name; the others are added up."""
 FEW_TOKENS = 2000
@@ -88,14 +87,6 @@ def half_width(figures: Mapping[str, Any], name: str) -> float | None:
     """Half of the interval of a figure; None if it has none."""
     interval = (figures.get("interval") or {}).get(name)
     return round((interval[1] - interval[0]) / 2, 6) if interval else None
-
-
-def main_metric(task: Mapping[str, Any]) -> tuple[str, Content] | None:
-    """The metric by which a task is told in one number: accuracy by length-normalized scores where the task has one,
-    as tables of models do, else plain accuracy, else its first; None for a task without any."""
-    figures = task.get("metrics") or {}
-    name = next((name for name in MAIN_METRICS if name in figures), next(iter(figures), None))
-    return None if name is None else (name, figures[name])
 
 
 def _tasks(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:

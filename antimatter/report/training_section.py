@@ -75,9 +75,9 @@ def _guard(training: Mapping[str, Any]) -> str:
     events = [event for event in training.get("interventions") or [] if isinstance(event, Mapping)]
     told = []
     if skipped:
-        told.append(f"{skipped:,} step{'s were' if skipped > 1 else ' was'} left out: no finite loss or gradient.")
+        told.append(f"{skipped:,} step{'s were' if skipped > 1 else ' was'} left out: far out of line, or no number.")
     if overflowed:
-        told.append(f"{overflowed:,} steps overflowed in fp16 and were repeated at a lower loss scale.")
+        told.append(f"{overflowed:,} left out in fp16 because gradients overflowed, and the loss scale lowered.")
     if not events:
         told.append(
             "Training never went back to an earlier step."

@@ -363,15 +363,6 @@ def test_the_numbers_for_dvc_need_no_report_in_particular(names):
     assert ("parameters" in found) == ("train" in names) and ("hellaswag" in found) == ("evaluation" in names)
 
 
-def test_one_number_a_task_is_the_accuracy_by_length_where_there_is_one():
-    assert statistics.main_metric({"metrics": {"acc": {"value": 1}, "acc_norm": {"value": 2}}}) == (
-        "acc_norm",
-        {"value": 2},
-    )
-    assert statistics.main_metric({"metrics": {"perplexity": {"value": 9}}}) == ("perplexity", {"value": 9})
-    assert statistics.main_metric({}) is None
-
-
 def test_numbers_of_a_task_are_written_with_their_error():
     from antimatter.report.benchmark_section import value_and_error
 
